@@ -1,0 +1,47 @@
+/** The folder that the importer writes and the engine reads: the graph, the tokenizer, and this description of both. */
+import * as z from 'zod/mini'
+
+/** Raise when the importer writes another graph for the same weights; it is part of the folder's name and of `system_fingerprint`. */
+export const IMPORTER_VERSION = 1
+
+export const GRAPH_FILE = 'model.onnx'
+export const TOKENIZER_FILE = 'tokenizer.json'
+export const CONFIG_FILE = 'config.json'
+
+const positive = z.int().check(z.positive())
+const tokenId = z.int().check(z.nonnegative())
+
+/**
+ * config.json. Every count is a number of elements; `contextLength` is the largest number of tokens (prompt and answer together)
+ * that the rotary tables in the graph reach.
+ *
+ * The graph's inputs and outputs (float is fp32; `layer` counts from 0):
+ *   input_ids                          int64 [batch_size, sequence_length]
+ *   seqlens_k                          int32 [batch_size]                   index of each row's last key: keys in use minus 1
+ *   total_sequence_length              int32 []                             at least the largest seqlens_k + 1
+ *   logits_index                       int64 [batch_size, positions, 1]     which positions of the row's input get logits
+ *   past_key_values.{layer}.key|value  float [batch_size, kvHeads, past_sequence_length, headDim]
+ *   logits                             float [batch_size, positions, vocabSize]
+ *   present.{layer}.key|value          float, bound to the same buffer as the past
+ */
+export const modelConfigSchema = z.object({
+  importerVersion: z.literal(IMPORTER_VERSION),
+  name: z.string(),
+  architecture: z.enum(['llama']),
+  layers: positive,
+  hiddenSize: positive,
+  heads: positive,
+  kvHeads: positive,
+  headDim: positive,
+  vocabSize: positive,
+  contextLength: positive,
+  bosTokenId: z.nullable(tokenId),
+  /** Any of these ends the answer. */
+  eosTokenIds: z.array(tokenId),
+  /** Jinja source from the GGUF, or null for a model without one. */
+  chatTemplate: z.nullable(z.string()),
+  /** SHA-256 of the file that the weights came from, lower-case hexadecimal. */
+  weightsSha256: z.string().check(z.length(64)),
+})
+
+export type ModelConfig = z.infer<typeof modelConfigSchema>

@@ -1,0 +1,134 @@
+/**
+ * OpenAI's chat completions on the wire: the request as both deployables parse it, and the response types.
+ * Unknown fields pass through to the model. Fields that OpenAI's clients send as null mean "not given".
+ */
+import * as z from 'zod/mini'
+
+/** Turns of a long agent's conversation; beyond it a request is a mistake or an attack. */
+export const MESSAGES_MAX = 4_096
+/** vLLM has no bound and OpenAI four; sixteen covers what agents' frameworks send. */
+export const STOP_STRINGS_MAX = 16
+export const STOP_CHARS_MAX = 1_024
+export const MODEL_CHARS_MAX = 256
+/** The largest output limit any model accepts today, times four. */
+export const MAX_TOKENS_MAX = 1_048_576
+
+const contentPart = z.looseObject({ type: z.string().check(z.minLength(1), z.maxLength(64)) })
+
+export const messageSchema = z.looseObject({
+  role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
+  content: z.nullish(z.union([z.string(), z.array(contentPart).check(z.maxLength(1_024))])),
+})
+export type Message = z.infer<typeof messageSchema>
+
+export const streamOptionsSchema = z.looseObject({ include_usage: z.nullish(z.boolean()) })
+
+/** The fields that chat and text completions share. Each bound is what the engine can honour. */
+export const samplingShape = {
+  model: z.string().check(z.minLength(1), z.maxLength(MODEL_CHARS_MAX)),
+  stream: z.nullish(z.boolean()),
+  stream_options: z.nullish(streamOptionsSchema),
+  temperature: z.nullish(z.number().check(z.minimum(0), z.maximum(2))),
+  top_p: z.nullish(z.number().check(z.gt(0), z.maximum(1))),
+  /** vLLM's: 0 and -1 mean no limit. */
+  top_k: z.nullish(z.int().check(z.minimum(-1), z.maximum(1_000_000))),
+  /** JSON numbers are exact up to 2^53; the engine takes it as a 64-bit two's complement integer. */
+  seed: z.nullish(z.int()),
+  stop: z.nullish(
+    z.union([
+      z.string().check(z.minLength(1), z.maxLength(STOP_CHARS_MAX)),
+      z.array(z.string().check(z.minLength(1), z.maxLength(STOP_CHARS_MAX))).check(z.maxLength(STOP_STRINGS_MAX)),
+    ]),
+  ),
+  max_tokens: z.nullish(z.int().check(z.minimum(1), z.maximum(MAX_TOKENS_MAX))),
+  n: z.nullish(z.int().check(z.minimum(1), z.maximum(16))),
+  return_token_ids: z.nullish(z.boolean()),
+}
+
+export const chatRequestSchema = z.looseObject({
+  ...samplingShape,
+  messages: z.array(messageSchema).check(z.minLength(1), z.maxLength(MESSAGES_MAX)),
+  max_completion_tokens: z.nullish(z.int().check(z.minimum(1), z.maximum(MAX_TOKENS_MAX))),
+})
+export type ChatRequest = z.infer<typeof chatRequestSchema>
+
+export const textRequestSchema = z.looseObject({
+  ...samplingShape,
+  prompt: z.union([
+    z.string(),
+    z.array(z.string()).check(z.length(1)),
+    z.array(z.int().check(z.nonnegative())).check(z.minLength(1), z.maxLength(MAX_TOKENS_MAX)),
+  ]),
+})
+export type TextRequest = z.infer<typeof textRequestSchema>
+
+export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'
+
+export type Usage = {
+  prompt_tokens: number
+  completion_tokens: number
+  total_tokens: number
+  prompt_tokens_details?: { cached_tokens?: number }
+}
+
+/** One event of a stream. `choices` is empty in the last one, which carries `usage`. */
+export type ChatChunk = {
+  id: string
+  object: 'chat.completion.chunk'
+  created: number
+  model: string
+  system_fingerprint?: string
+  choices: ChatChunkChoice[]
+  usage?: Usage | null
+  /** In the first event, when `return_token_ids` was asked for. */
+  prompt_token_ids?: number[]
+}
+
+export type ChatChunkChoice = {
+  index: number
+  delta: { role?: 'assistant'; content?: string | null; [field: string]: unknown }
+  finish_reason: FinishReason | null
+  logprobs?: unknown
+  /** Ids generated since the last event, each exactly once, also where the text is held back. */
+  token_ids?: number[]
+}
+
+export type ChatResponse = {
+  id: string
+  object: 'chat.completion'
+  created: number
+  model: string
+  system_fingerprint?: string
+  choices: {
+    index: number
+    message: { role: 'assistant'; content: string | null; [field: string]: unknown }
+    finish_reason: FinishReason
+    logprobs?: unknown
+    token_ids?: number[]
+  }[]
+  usage: Usage
+  prompt_token_ids?: number[]
+}
+
+/** OpenAI's text completions; a streamed event has the same shape, with `finish_reason` null until the last. */
+export type TextResponse = {
+  id: string
+  object: 'text_completion'
+  created: number
+  model: string
+  system_fingerprint?: string
+  choices: {
+    index: number
+    text: string
+    finish_reason: FinishReason | null
+    logprobs: null | unknown
+    token_ids?: number[]
+    prompt_token_ids?: number[]
+  }[]
+  usage?: Usage | null
+}
+
+/** The envelope of every error on OpenAI's routes, and the `data:` of an error event. */
+export type OpenAiErrorBody = {
+  error: { message: string; type: string; param: string | null; code: string | null }
+}
