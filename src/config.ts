@@ -1,0 +1,40 @@
+/** The only reader of variables and secrets: parsed once per isolate, so that a wrong setting fails loudly and by name. */
+import * as z from 'zod/mini'
+import type { Env } from './env.ts'
+
+const wholeNumber = (fallback: number, minimum: number, maximum: number) =>
+  z.pipe(
+    z._default(z.string().check(z.regex(/^\d{1,9}$/, 'must be a whole number')), String(fallback)),
+    z.pipe(
+      z.transform((text: string) => Number(text)),
+      z.int().check(z.minimum(minimum), z.maximum(maximum)),
+    ),
+  )
+
+/** Name of the variable, its bounds and its default. README.md (Settings) lists the same names; a test compares. */
+export const settingsSchema = z.object({
+  PERIGEE_INFERENCE_URL: z._default(z.url({ protocol: /^https?$/ }), 'http://127.0.0.1:8080'),
+  PERIGEE_INFERENCE_KEY: z.optional(z.string().check(z.minLength(16), z.maxLength(512))),
+  PERIGEE_DEFAULT_MODEL: z._default(z.string().check(z.minLength(1), z.maxLength(256)), 'smollm2-135m-instruct'),
+  /** SHA-256 of the one API key, 64 hexadecimal digits. Without it no key is valid. */
+  PERIGEE_KEY_SHA256: z.optional(
+    z.string().check(z.regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits')),
+  ),
+  PERIGEE_BODY_BYTES_MAX: wholeNumber(20 * 1_048_576, 1_024, 100 * 1_048_576),
+  PERIGEE_CONNECT_TIMEOUT_MS: wholeNumber(3_000, 100, 60_000),
+  PERIGEE_FIRST_TOKEN_TIMEOUT_MS: wholeNumber(10_000, 100, 600_000),
+  PERIGEE_WAITING_TIMEOUT_MS: wholeNumber(60_000, 100, 600_000),
+  PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS: wholeNumber(10_000, 100, 600_000),
+  PERIGEE_TOTAL_TIMEOUT_MS: wholeNumber(300_000, 1_000, 3_600_000),
+  PERIGEE_CONVERSATION_DAYS: wholeNumber(7, 1, 365),
+})
+
+export type Config = z.infer<typeof settingsSchema>
+
+/** Throws with every wrong setting by name; the Worker then answers 500 and the log says which. */
+export function readConfig(env: Env): Config {
+  const parsed = settingsSchema.safeParse(env)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+  throw new Error(`Wrong settings: ${problems.join('; ')}`)
+}

@@ -1,0 +1,195 @@
+/**
+ * The one table of errors. `message` is for the caller, `cause` for the log, `code` for the program.
+ * Every code has a row in docs/errors.md and a test; every answer to a caller that is not a success comes from here.
+ */
+
+type ErrorRow = {
+  /** HTTP status when nothing has been sent yet; afterwards the error is an event. */
+  status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 429 | 499 | 500 | 502 | 503 | 504
+  /** OpenAI's `error.type`. */
+  type:
+    | 'invalid_request_error'
+    | 'authentication_error'
+    | 'permission_error'
+    | 'not_found_error'
+    | 'rate_limit_error'
+    | 'api_error'
+  /** RFC 9457 `title`: the same for every occurrence. */
+  title: string
+  /** Whether the same request may succeed later, unchanged. */
+  retryable: boolean
+  log: 'debug' | 'info' | 'warn' | 'error'
+}
+
+export const ERRORS = {
+  invalid_json: {
+    status: 400,
+    type: 'invalid_request_error',
+    title: 'The body is not valid JSON',
+    retryable: false,
+    log: 'info',
+  },
+  invalid_request: {
+    status: 400,
+    type: 'invalid_request_error',
+    title: 'A field of the request is not allowed',
+    retryable: false,
+    log: 'info',
+  },
+  context_length_exceeded: {
+    status: 400,
+    type: 'invalid_request_error',
+    title: 'The prompt is longer than the model can read',
+    retryable: false,
+    log: 'info',
+  },
+  upstream_rejected: {
+    status: 400,
+    type: 'invalid_request_error',
+    title: 'The model refused the request',
+    retryable: false,
+    log: 'info',
+  },
+  invalid_api_key: {
+    status: 401,
+    type: 'authentication_error',
+    title: 'No valid API key',
+    retryable: false,
+    log: 'info',
+  },
+  permission_denied: {
+    status: 403,
+    type: 'permission_error',
+    title: 'The key lacks a scope',
+    retryable: false,
+    log: 'info',
+  },
+  not_found: { status: 404, type: 'not_found_error', title: 'There is no such route', retryable: false, log: 'info' },
+  model_not_found: {
+    status: 404,
+    type: 'not_found_error',
+    title: 'There is no such model',
+    retryable: false,
+    log: 'info',
+  },
+  conversation_not_found: {
+    status: 404,
+    type: 'not_found_error',
+    title: 'There is no such conversation',
+    retryable: false,
+    log: 'info',
+  },
+  method_not_allowed: {
+    status: 405,
+    type: 'invalid_request_error',
+    title: 'The route has no such method',
+    retryable: false,
+    log: 'info',
+  },
+  conversation_busy: {
+    status: 409,
+    type: 'invalid_request_error',
+    title: 'Too many turns wait in this conversation',
+    retryable: true,
+    log: 'info',
+  },
+  body_too_large: {
+    status: 413,
+    type: 'invalid_request_error',
+    title: 'The body is too large',
+    retryable: false,
+    log: 'info',
+  },
+  unsupported_media_type: {
+    status: 415,
+    type: 'invalid_request_error',
+    title: 'The body must be application/json',
+    retryable: false,
+    log: 'info',
+  },
+  upstream_rate_limited: {
+    status: 429,
+    type: 'rate_limit_error',
+    title: 'The model is rate limited',
+    retryable: true,
+    log: 'warn',
+  },
+  /** Never reaches the caller, who is gone; it is what the log and the metrics say. */
+  caller_gone: { status: 499, type: 'api_error', title: 'The caller hung up', retryable: false, log: 'info' },
+  internal_error: { status: 500, type: 'api_error', title: 'Something went wrong here', retryable: true, log: 'error' },
+  upstream_unavailable: {
+    status: 502,
+    type: 'api_error',
+    title: 'The model cannot be reached',
+    retryable: true,
+    log: 'error',
+  },
+  upstream_misconfigured: {
+    status: 502,
+    type: 'api_error',
+    title: 'The model refuses our credentials',
+    retryable: false,
+    log: 'error',
+  },
+  upstream_interrupted: {
+    status: 502,
+    type: 'api_error',
+    title: 'The model stopped in the middle of its answer',
+    retryable: true,
+    log: 'error',
+  },
+  upstream_overloaded: { status: 503, type: 'api_error', title: 'The model is busy', retryable: true, log: 'warn' },
+  upstream_timeout: {
+    status: 504,
+    type: 'api_error',
+    title: 'The model did not answer in time',
+    retryable: true,
+    log: 'error',
+  },
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** An error as plain data: what crosses an RPC boundary, where classes are lost. */
+export type ErrorValue = {
+  code: ErrorCode
+  message: string
+  /** Path of the offending field, as `messages.0.role`. */
+  param?: string
+  retryAfterSeconds?: number
+}
+
+type AppErrorOptions = { cause?: unknown; param?: string; retryAfterSeconds?: number }
+
+export class AppError extends Error {
+  readonly code: ErrorCode
+  readonly param: string | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, { cause: options.cause })
+    this.name = 'AppError'
+    this.code = code
+    this.param = options.param
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+
+  static fromValue(value: ErrorValue): AppError {
+    return new AppError(value.code, value.message, value)
+  }
+
+  toValue(): ErrorValue {
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.param === undefined ? {} : { param: this.param }),
+      ...(this.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: this.retryAfterSeconds }),
+    }
+  }
+}
+
+/** What anything thrown means for the caller. An unknown error says nothing of itself: its text may hold secrets. */
+export function toAppError(thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown
+  return new AppError('internal_error', 'Something went wrong on our side.', { cause: thrown })
+}
