@@ -1,0 +1,107 @@
+/**
+ * `npm start`: the inference server and the Worker on this machine, no account needed. Waits until both answer, prints a curl
+ * line that works, restarts what crashes, stops everything on Ctrl-C.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { ensureModel } from '../functions/inference/models/ensure-model.ts'
+import { progressPrinter } from '../functions/inference/models/progress.ts'
+import { banner } from './start/banner.ts'
+import { edgeCommand, inferenceCommand } from './start/commands.ts'
+import { type DevelopmentState, prepareState } from './start/development-state.ts'
+import { parseOptions, type StartOptions } from './start/options.ts'
+import { isPortFree, untilHealthy } from './start/readiness.ts'
+import { type Supervised, supervise } from './start/supervise.ts'
+
+/** The first start compiles nothing and downloads before this clock runs; a minute is many times what both need. */
+const READY_WITHIN_MS = 60_000
+
+async function main(): Promise<number> {
+  const parsed = parseOptions(process.argv.slice(2))
+  if (!parsed.ok) {
+    console.error(parsed.message)
+    return 2
+  }
+  if (parsed.help) {
+    console.log(parsed.help)
+    return 0
+  }
+  const options = parsed.options
+  for (const [flag, port] of [
+    ['--port', options.port],
+    ['--inference-port', options.inferencePort],
+  ] as const) {
+    if (await isPortFree(port)) continue
+    console.error(
+      `Port ${port} is in use. Stop what listens there, or choose another: npm start -- ${flag} ${port + 100}`,
+    )
+    return 1
+  }
+
+  const model = await ensureModel({ model: options.model, onProgress: progressPrinter() })
+  if (!model.ok) {
+    console.error(model.message)
+    return 1
+  }
+  return serve(
+    options,
+    prepareState(options.stateDir, { modelName: model.config.name, inferencePort: options.inferencePort }),
+    model.config.name,
+  )
+}
+
+/** Runs both children until a signal. Resolves to the exit code. */
+async function serve(options: StartOptions, state: DevelopmentState, modelName: string): Promise<number> {
+  const logDir = join(options.stateDir, 'logs')
+  mkdirSync(logDir, { recursive: true })
+  const children: Supervised[] = []
+  const say = (line: string) => console.log(line)
+  const stopped = Promise.withResolvers<number>()
+  let stopping = false
+  const stop = (code: number) => {
+    if (stopping) return
+    stopping = true
+    Promise.all(children.map((child) => child.stop())).then(() => stopped.resolve(code))
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (!stopping) say('\nStopping ...')
+      stop(0)
+    })
+  }
+
+  const start = (name: string, command: ReturnType<typeof edgeCommand>) => {
+    const child = supervise({
+      name,
+      command,
+      logFile: join(logDir, `${name}.log`),
+      verbose: options.verbose,
+      say,
+      onGiveUp: (reason) => {
+        console.error(reason)
+        stop(1)
+      },
+    })
+    children.push(child)
+    return child
+  }
+  const startedAt = performance.now()
+  const inference = start('inference', inferenceCommand(options))
+  const edge = start('edge', edgeCommand(options, state))
+
+  const ready = await Promise.race([
+    stopped.promise.then(() => false),
+    Promise.all([
+      untilHealthy(`http://127.0.0.1:${options.inferencePort}/health`, inference, READY_WITHIN_MS),
+      untilHealthy(`http://127.0.0.1:${options.port}/health`, edge, READY_WITHIN_MS),
+    ]).then((both) => both.every(Boolean)),
+  ])
+  if (ready) say(banner({ options, key: state.key, modelName, seconds: (performance.now() - startedAt) / 1_000 }))
+  else if (!stopping) {
+    console.error(`Not ready after ${READY_WITHIN_MS / 1_000} s. What they said is in ${logDir}.`)
+    stop(1)
+  }
+  return stopped.promise
+}
+
+process.exitCode = await main()

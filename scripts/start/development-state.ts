@@ -1,0 +1,53 @@
+/** The local state folder: the development key and the variables the Worker gets. Both survive a restart; neither is in git. */
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeApiKey, parseApiKey, sha256Hex } from '../../src/auth/api-key.ts'
+
+export type DevelopmentState = {
+  key: string
+  /** wrangler's --env-file. Never .dev.vars: that would be read by every command in the checkout. */
+  envFile: string
+  /** wrangler's --persist-to. */
+  persistDir: string
+}
+
+const KEY_FILE = 'dev-key'
+
+/** The key of an earlier start, or undefined when there is none or the file was damaged. */
+export function readDevelopmentKey(stateDir: string): string | undefined {
+  try {
+    const text = readFileSync(join(stateDir, KEY_FILE), 'utf8').trim()
+    return parseApiKey(text) ? text : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Makes what is missing. The Worker's file holds the key's hash, never the key. */
+export async function prepareState(
+  stateDir: string,
+  settings: { modelName: string; inferencePort: number },
+): Promise<DevelopmentState> {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  const key = readDevelopmentKey(stateDir) ?? makeApiKey()
+  writeSecret(join(stateDir, KEY_FILE), `${key}\n`)
+  const envFile = join(stateDir, 'worker.env')
+  const variables = {
+    PERIGEE_INFERENCE_URL: `http://127.0.0.1:${settings.inferencePort}`,
+    PERIGEE_DEFAULT_MODEL: settings.modelName,
+    PERIGEE_KEY_SHA256: await sha256Hex(key),
+  }
+  writeSecret(
+    envFile,
+    Object.entries(variables)
+      .map(([name, value]) => `${name}=${JSON.stringify(value)}\n`)
+      .join(''),
+  )
+  return { key, envFile, persistDir: join(stateDir, 'worker') }
+}
+
+/** Readable by the owner alone, also where the file was there before with another mode. */
+function writeSecret(path: string, text: string): void {
+  writeFileSync(path, text, { mode: 0o600 })
+  chmodSync(path, 0o600)
+}

@@ -1,0 +1,74 @@
+/** Command line of `npm start`. */
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+
+export type StartOptions = {
+  port: number
+  inferencePort: number
+  /** A name of the catalogue or the path of a GGUF file. */
+  model: string
+  stateDir: string
+  verbose: boolean
+}
+
+const USAGE = `Usage: npm start -- [options]
+
+  --port N             port of the API (default 8787)
+  --inference-port N   port of the inference server (default 8080)
+  --model NAME|PATH    model of the catalogue, or a GGUF file (default smollm2-135m-instruct)
+  --state-dir DIR      where conversations, the key and logs are kept (default .perigee)
+  --verbose            print what both servers say, not only to the log files
+  --help               this text`
+
+type ParsedOptions =
+  | { ok: true; options: StartOptions; help?: undefined }
+  | { ok: true; help: string; options?: undefined }
+  | { ok: false; message: string }
+
+function toPort(text: string): number | undefined {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  return port >= 1 && port <= 65_535 ? port : undefined
+}
+
+/** Wrong options are a value: the message says which one and shows the usage. */
+export function parseOptions(argv: readonly string[]): ParsedOptions {
+  const fail = (reason: string): ParsedOptions => ({ ok: false, message: `${reason}\n\n${USAGE}` })
+  let values: ReturnType<typeof read>
+  try {
+    values = read(argv)
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error))
+  }
+  if (values.help) return { ok: true, help: USAGE }
+  const port = toPort(values.port)
+  if (port === undefined) return fail(`--port must be a number from 1 to 65535, not ${values.port}`)
+  const inferencePort = toPort(values['inference-port'])
+  if (inferencePort === undefined) {
+    return fail(`--inference-port must be a number from 1 to 65535, not ${values['inference-port']}`)
+  }
+  if (port === inferencePort) return fail('--port and --inference-port must differ')
+  return {
+    ok: true,
+    options: {
+      port,
+      inferencePort,
+      model: values.model,
+      stateDir: resolve(values['state-dir']),
+      verbose: values.verbose,
+    },
+  }
+}
+
+function read(argv: readonly string[]) {
+  return parseArgs({
+    args: [...argv],
+    options: {
+      port: { type: 'string', default: '8787' },
+      'inference-port': { type: 'string', default: '8080' },
+      model: { type: 'string', default: 'smollm2-135m-instruct' },
+      'state-dir': { type: 'string', default: '.perigee' },
+      verbose: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  }).values
+}

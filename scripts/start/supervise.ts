@@ -1,0 +1,104 @@
+/** Runs a child, restarts it when it crashes and says so, stops it for good on request. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createWriteStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import type { Command } from './commands.ts'
+
+export type Supervised = {
+  /** SIGTERM, then SIGKILL after the grace period. Resolves when the child is gone. */
+  stop(): Promise<void>
+  /** True once it was stopped or given up. */
+  hasStopped(): boolean
+}
+
+const RESTART_AFTER_MS = 500
+const RESTART_AFTER_MS_MAX = 10_000
+/** A child that ran this long was healthy: the next crash starts the back-off anew. */
+const STEADY_AFTER_MS = 30_000
+/** Crashes in a row after which a restart will not help: a wrong setting, a broken build. */
+const CRASHES_MAX = 5
+const GRACE_MS = 5_000
+const TAIL_LINES = 15
+
+export function supervise(options: {
+  name: string
+  command: Command
+  logFile: string
+  verbose: boolean
+  say(line: string): void
+  onGiveUp(reason: string): void
+}): Supervised {
+  const { name, command, say } = options
+  const log = createWriteStream(options.logFile, { flags: 'a' })
+  const tail: string[] = []
+  let child: ChildProcess
+  let exited: Promise<void>
+  let stopped = false
+  let crashes = 0
+  let restart: NodeJS.Timeout | undefined
+
+  const keep = (stream: Readable) => {
+    createInterface({ input: stream }).on('line', (line) => {
+      log.write(`${line}\n`)
+      tail.push(line)
+      if (tail.length > TAIL_LINES) tail.shift()
+      if (options.verbose) say(`[${name}] ${line}`)
+    })
+  }
+
+  const run = () => {
+    const startedAt = performance.now()
+    child = spawn(process.execPath, command.args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...command.env },
+      // Its own process group: a Ctrl-C in the terminal reaches this program alone, which then stops each child in order.
+      detached: true,
+    })
+    if (child.stdout) keep(child.stdout)
+    if (child.stderr) keep(child.stderr)
+    exited = new Promise((resolve) => {
+      child.once('error', () => resolve())
+      child.once('close', (code, signal) => {
+        resolve()
+        if (stopped) return
+        crashes = performance.now() - startedAt > STEADY_AFTER_MS ? 1 : crashes + 1
+        const how = signal ? `was killed by ${signal}` : `ended with code ${code}`
+        if (crashes >= CRASHES_MAX) {
+          stopped = true
+          options.onGiveUp(`${name} ${how}, ${crashes} times in a row. Its last lines:\n  ${tail.join('\n  ')}`)
+          return
+        }
+        const waitMs = Math.min(RESTART_AFTER_MS_MAX, RESTART_AFTER_MS * 2 ** (crashes - 1))
+        say(`${name} ${how}; restarting in ${waitMs / 1_000} s (log: ${options.logFile})`)
+        restart = setTimeout(run, waitMs)
+      })
+    })
+  }
+  run()
+
+  return {
+    hasStopped: () => stopped,
+    async stop() {
+      stopped = true
+      clearTimeout(restart)
+      if (child.exitCode === null && child.signalCode === null) {
+        signalGroup(child, 'SIGTERM')
+        const kill = setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE_MS)
+        await exited
+        clearTimeout(kill)
+      }
+      log.end()
+    },
+  }
+}
+
+/** To the whole group, since wrangler's own child would otherwise outlive a killed wrangler. */
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, signal)
+  } catch {
+    // ESRCH: it is gone already, which is what was wanted.
+  }
+}

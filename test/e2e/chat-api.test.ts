@@ -1,0 +1,218 @@
+/** The whole path: the official client and curl -> the Worker in workerd -> our inference server -> a real model. */
+import { execFile } from 'node:child_process'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import OpenAI from 'openai'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeStateDir, type Stack, startStack } from '../support/stack.ts'
+import { until } from '../support/until.ts'
+
+const MODEL = 'smollm2-135m-instruct'
+const SEVEN_PLUS_FIVE = [{ role: 'user' as const, content: 'What is 7 + 5?' }]
+const state = makeStateDir()
+let stack: Stack
+let openai: OpenAI
+
+beforeAll(async () => {
+  stack = await startStack(state.path)
+  openai = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: stack.key, maxRetries: 0 })
+})
+afterAll(async () => {
+  await stack?.stop()
+  state.remove()
+})
+
+/** One sample of the inference server's own metrics. */
+async function inferenceMetric(name: string): Promise<number> {
+  const text = await (await fetch(`${stack.inferenceUrl}/metrics`)).text()
+  const line = text.split('\n').find((candidate) => candidate.startsWith(name) && !candidate.startsWith('#'))
+  if (!line) throw new Error(`no ${name} in:\n${text}`)
+  return Number(line.split(' ').at(-1))
+}
+
+describe('npm start', () => {
+  test('prints a curl line that works when pasted', async () => {
+    const line = stack
+      .output()
+      .split('\n')
+      .find((candidate) => candidate.startsWith('curl '))
+    const { stdout } = await promisify(execFile)('bash', ['-c', `${line} --silent --show-error`])
+    expect(stdout.trimEnd().endsWith('data: [DONE]')).toBe(true)
+    const text = stdout
+      .split('\n')
+      .filter((event) => event.startsWith('data: {'))
+      .map((event) => JSON.parse(event.slice(6)).choices[0]?.delta.content ?? '')
+      .join('')
+    expect(text).toContain('12')
+  })
+
+  test('keeps the key to its owner', () => {
+    expect(statSync(join(state.path, 'dev-key')).mode & 0o777).toBe(0o600)
+    expect(statSync(join(state.path, 'worker.env')).mode & 0o777).toBe(0o600)
+  })
+})
+
+describe('the official openai client', () => {
+  test('chats', async () => {
+    const answer = await openai.chat.completions.create({ model: MODEL, messages: SEVEN_PLUS_FIVE, temperature: 0 })
+    expect(answer.choices[0]?.message.content).toContain('12')
+    expect(answer.choices[0]?.finish_reason).toBe('stop')
+    expect(answer.model).toBe(MODEL)
+    expect(answer.usage?.total_tokens).toBe((answer.usage?.prompt_tokens ?? 0) + (answer.usage?.completion_tokens ?? 0))
+  })
+
+  test('streams the same answer, with usage when asked', async () => {
+    const whole = await openai.chat.completions.create({ model: MODEL, messages: SEVEN_PLUS_FIVE, temperature: 0 })
+    const stream = await openai.chat.completions.create({
+      model: MODEL,
+      messages: SEVEN_PLUS_FIVE,
+      temperature: 0,
+      stream: true,
+      stream_options: { include_usage: true },
+    })
+    let text = ''
+    let usage: unknown
+    for await (const chunk of stream) {
+      text += chunk.choices[0]?.delta.content ?? ''
+      if (chunk.usage) usage = chunk.usage
+    }
+    expect(text).toBe(whole.choices[0]?.message.content)
+    expect(usage).toMatchObject({ completion_tokens: whole.usage?.completion_tokens })
+  })
+
+  test('completes a text', async () => {
+    const answer = await openai.completions.create({
+      model: MODEL,
+      prompt: 'One, two, three,',
+      max_tokens: 8,
+      temperature: 0,
+    })
+    expect(answer.choices[0]?.text).toContain('four')
+    expect(answer.usage?.completion_tokens).toBeLessThanOrEqual(8)
+  })
+
+  test('aborts in mid-stream, and the model stops', async () => {
+    const controller = new AbortController()
+    const stream = await openai.chat.completions.create(
+      {
+        model: MODEL,
+        messages: [{ role: 'user', content: 'Tell me a very long story.' }],
+        max_tokens: 1_500,
+        stream: true,
+      },
+      { signal: controller.signal },
+    )
+    let chunks = 0
+    for await (const _ of stream) {
+      chunks += 1
+      if (chunks === 5) controller.abort()
+    }
+    expect(chunks).toBeLessThan(100)
+    await until(
+      'the engine has no running sequence',
+      async () => (await inferenceMetric('perigee_inference_slots_busy')) === 0,
+      3_000,
+    )
+  })
+
+  test('lists the models', async () => {
+    const models = await openai.models.list()
+    expect(models.data.map((model) => model.id)).toEqual([MODEL])
+  })
+
+  test('gets AuthenticationError for a wrong key', async () => {
+    const stranger = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: 'pg_wrong', maxRetries: 0 })
+    await expect(stranger.models.list()).rejects.toThrow(OpenAI.AuthenticationError)
+  })
+
+  test('gets BadRequestError that names the field', async () => {
+    const wrong = openai.chat.completions.create({ model: MODEL, messages: SEVEN_PLUS_FIVE, temperature: 9 })
+    const error = await wrong.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )
+    expect(error).toBeInstanceOf(OpenAI.BadRequestError)
+    expect((error as InstanceType<typeof OpenAI.BadRequestError>).param).toBe('temperature')
+  })
+
+  test('serves eight callers at once, each with the answer it gets alone', async () => {
+    const ask = (number: number) =>
+      openai.chat.completions
+        .create({
+          model: MODEL,
+          messages: [{ role: 'user', content: `Write one sentence about the number ${number}.` }],
+          seed: number,
+          temperature: 0.8,
+          max_tokens: 24,
+        })
+        .then((answer) => answer.choices[0]?.message.content)
+    const alone: unknown[] = []
+    for (let number = 1; number <= 8; number++) alone.push(await ask(number))
+    const together = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(index + 1)))
+    expect(together).toEqual(alone)
+  })
+})
+
+describe('the plain routes', () => {
+  const post = (path: string, body: unknown) =>
+    fetch(`${stack.url}${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${stack.key}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+
+  test('/generate continues a text', async () => {
+    const answer = await post('/generate', { text: 'One, two, three,', max_length: 8 })
+    expect(answer.status).toBe(200)
+    expect(((await answer.json()) as { generated_text: string }).generated_text).toContain('four')
+  })
+
+  test('/chat answers with what it was told before', async () => {
+    const config = { temperature: 0, max_tokens: 32 }
+    const first = (await (
+      await post('/chat', { message: 'What is 7 + 5?', user_id: 'u1', model_config: config })
+    ).json()) as {
+      response: string
+      conversation_id: string
+      model_used: string
+    }
+    expect(first.response).toContain('12')
+    expect(first.model_used).toBe(MODEL)
+    const second = (await (
+      await post('/chat', {
+        message: 'And plus 1?',
+        user_id: 'u1',
+        conversation_id: first.conversation_id,
+        model_config: config,
+      })
+    ).json()) as { response: string }
+    const stateless = await openai.chat.completions.create({
+      model: MODEL,
+      ...config,
+      messages: [
+        ...SEVEN_PLUS_FIVE,
+        { role: 'assistant', content: first.response },
+        { role: 'user', content: 'And plus 1?' },
+      ],
+    })
+    expect(second.response).toBe(stateless.choices[0]?.message.content)
+  })
+
+  test('/metrics counts what was answered', async () => {
+    await openai.chat.completions.create({ model: MODEL, messages: SEVEN_PLUS_FIVE, max_tokens: 1 })
+    const text = await (
+      await fetch(`${stack.url}/metrics`, { headers: { authorization: `Bearer ${stack.key}` } })
+    ).text()
+    expect(text).toMatch(/llm_requests_total\{[^}]*model="smollm2-135m-instruct"[^}]*\} [1-9]/)
+    expect(text).toContain('llm_response_time_seconds_bucket')
+  })
+
+  test('open routes need no key, the others say so', async () => {
+    for (const path of ['/health', '/openapi.json', '/docs'])
+      expect((await fetch(`${stack.url}${path}`)).status).toBe(200)
+    const refused = await fetch(`${stack.url}/metrics`)
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('www-authenticate')).toContain('Bearer')
+  })
+})
