@@ -1,0 +1,184 @@
+/**
+ * The server's side of the engine: starts its process, hands it requests, and starts it again when it dies. Whoever was being
+ * served then gets an error event; whoever asks while it starts again waits for it.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { join } from 'node:path'
+import type { EngineOptions, EngineRequest, FinishReason, FromEngine, StepReport, ToEngine } from './engine-messages.ts'
+
+export type EngineEvent =
+  | { type: 'tokens'; ids: number[] }
+  | { type: 'end'; reason: FinishReason }
+  /** Nothing comes after it. */
+  | { type: 'error'; code: EngineErrorCode }
+
+/** `engine_crashed`: it died while serving this request. `engine_unavailable`: it does not start, or is stopping. */
+export type EngineErrorCode = 'engine_crashed' | 'engine_unavailable'
+
+/** loading: the first start. restarting: it died and is coming back. down: it died while starting; tried again less and less often. */
+export type EngineState = 'loading' | 'ready' | 'restarting' | 'down' | 'stopped'
+
+export type Engine = {
+  state(): EngineState
+  /** Resolves when the engine first serves; rejects when it cannot. */
+  ready: Promise<{ ortVersion: string; loadMs: number }>
+  /** Events come in order and never before this returns. */
+  generate(request: Omit<EngineRequest, 'id'>, listener: (event: EngineEvent) => void): Generation
+  /** Requests that were accepted and have not ended. */
+  inFlight(): number
+  /** Of the engine's process, for tests that kill it. */
+  pid(): number | undefined
+  restarts(): number
+  stop(): Promise<void>
+}
+
+export type Generation = {
+  /** Frees the slot before the engine's next run. No event comes after it. */
+  cancel(): void
+}
+
+export type EngineClientOptions = EngineOptions & {
+  onStep?: (step: StepReport) => void
+  log?: (line: string) => void
+}
+
+const RESTART_DELAY_FIRST_MS = 100
+const RESTART_DELAY_MAX_MS = 10_000
+/** A run takes less than a second; an engine that is silent so long while it has work is hung in native code. */
+const SILENCE_MAX_MS = 60_000
+/** A process that ignores SIGTERM is in a long native call: it holds nothing worth waiting for. */
+const STOP_GRACE_MS = 2_000
+
+const CHILD_FILE = join(import.meta.dirname, 'engine-child.ts')
+
+export function startEngine(options: EngineClientOptions): Engine {
+  const { onStep = () => {}, log = () => {}, ...engineOptions } = options
+  const firstReady = Promise.withResolvers<{ ortVersion: string; loadMs: number }>()
+  const running = new Map<number, { request: EngineRequest; listener: (event: EngineEvent) => void }>()
+  let child: ChildProcess | undefined
+  let state: EngineState = 'loading'
+  let nextId = 1
+  let restarts = 0
+  let failedStarts = 0
+  let restartTimer: NodeJS.Timeout | undefined
+  let silenceTimer: NodeJS.Timeout | undefined
+
+  function start() {
+    // The parent's own flags (a debugger's port, a test runner's loader) are not for the engine.
+    const started = fork(CHILD_FILE, [JSON.stringify(engineOptions)], { execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] })
+    child = started
+    // Sound because the child runs engine-child.ts, which sends nothing else.
+    started.on('message', (message) => receive(message as FromEngine))
+    started.on('error', (cause) => log(`The engine's process cannot be started: ${cause.message}`))
+    started.on('exit', (code, signal) => died(started, code, signal))
+  }
+
+  function receive(message: FromEngine) {
+    watchSilence()
+    if (message.type === 'step') return dispatch(message.step)
+    state = 'ready'
+    failedStarts = 0
+    firstReady.resolve(message)
+    for (const { request } of running.values()) post({ type: 'generate', request })
+  }
+
+  function dispatch(step: StepReport) {
+    const { tokens } = step
+    for (let i = 0; i < tokens.length; i += 2) {
+      running.get(tokens[i] ?? 0)?.listener({ type: 'tokens', ids: [tokens[i + 1] ?? 0] })
+    }
+    for (const [id, reason] of step.ended) end(id, { type: 'end', reason })
+    onStep(step)
+  }
+
+  function end(id: number, event: EngineEvent) {
+    const listener = running.get(id)?.listener
+    running.delete(id)
+    listener?.(event)
+  }
+
+  function died(which: ChildProcess, code: number | null, signal: NodeJS.Signals | null) {
+    if (which !== child) return
+    child = undefined
+    clearTimeout(silenceTimer)
+    if (state === 'stopped') return
+    const wasServing = state === 'ready'
+    log(`The engine's process ended (${signal ?? code})${wasServing ? ' while serving' : ' while starting'}.`)
+    if (state === 'loading') firstReady.reject(new Error('The inference engine does not start; its reason is above.'))
+    state = wasServing ? 'restarting' : 'down'
+    const delayMs = wasServing ? 0 : Math.min(RESTART_DELAY_FIRST_MS * 2 ** failedStarts++, RESTART_DELAY_MAX_MS)
+    restartTimer = setTimeout(() => {
+      restarts++
+      start()
+    }, delayMs)
+    onStep(IDLE)
+    for (const id of [...running.keys()]) {
+      end(id, { type: 'error', code: wasServing ? 'engine_crashed' : 'engine_unavailable' })
+    }
+  }
+
+  function post(message: ToEngine) {
+    if (child?.connected) child.send(message)
+    watchSilence()
+  }
+
+  function watchSilence() {
+    clearTimeout(silenceTimer)
+    if (running.size === 0) return
+    silenceTimer = setTimeout(() => {
+      log(`The engine was silent for ${SILENCE_MAX_MS} ms with ${running.size} requests; it is killed.`)
+      child?.kill('SIGKILL')
+    }, SILENCE_MAX_MS).unref()
+  }
+
+  start()
+  // A caller may never look at `ready`; the log has told.
+  firstReady.promise.catch(() => {})
+
+  return {
+    state: () => state,
+    ready: firstReady.promise,
+    inFlight: () => running.size,
+    pid: () => child?.pid,
+    restarts: () => restarts,
+    generate(given, listener) {
+      const request = { ...given, id: nextId++ }
+      if (state === 'down' || state === 'stopped') {
+        queueMicrotask(() => listener({ type: 'error', code: 'engine_unavailable' }))
+        return { cancel() {} }
+      }
+      running.set(request.id, { request, listener })
+      if (state === 'ready') post({ type: 'generate', request })
+      return {
+        cancel() {
+          if (running.delete(request.id) && state === 'ready') post({ type: 'cancel', id: request.id })
+        },
+      }
+    },
+    async stop() {
+      state = 'stopped'
+      clearTimeout(restartTimer)
+      clearTimeout(silenceTimer)
+      for (const id of [...running.keys()]) end(id, { type: 'error', code: 'engine_unavailable' })
+      const stopping = child
+      if (stopping === undefined) return
+      const exited = new Promise<void>((resolve) => stopping.once('exit', () => resolve()))
+      stopping.kill('SIGTERM')
+      const kill = setTimeout(() => stopping.kill('SIGKILL'), STOP_GRACE_MS)
+      await exited
+      clearTimeout(kill)
+    },
+  }
+}
+
+/** What a dead engine does: the gauges must not show the rows of the one before. */
+const IDLE: StepReport = {
+  kind: 'decode',
+  milliseconds: 0,
+  amount: 0,
+  tokens: [],
+  ended: [],
+  waiting: 0,
+  prefilling: 0,
+  decoding: 0,
+}

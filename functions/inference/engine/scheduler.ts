@@ -1,0 +1,252 @@
+/**
+ * Continuous batching: which request runs in which row at which step. Requests wait in one queue, take a slot, are prefilled in
+ * chunks, and then advance together by one token per step; a chunk and a step alternate, so neither starves the other.
+ * Knows neither processes nor text.
+ *
+ * The rows of those who decode are always 0..n-1, because one tensor spans them; whoever prefills has a row behind them.
+ *
+ * Sameness (the answer to a request is a function of the request alone, bit for bit, see README.md) rests on three rules kept here:
+ * decode runs have at least two rows, chunks have at least two tokens, and a generated token is always computed by a decode run.
+ */
+import type { Decoder } from './decoder.ts'
+import type { BatchInvariant, EngineRequest, FinishReason, StepReport } from './engine-messages.ts'
+import type { Sampler } from './sampler.ts'
+
+export type SchedulerOptions = {
+  slots: number
+  chunkTokens: number
+  batchInvariant: BatchInvariant
+  /** Called after every run that changed something. */
+  report(step: StepReport): void
+  now(): number
+}
+
+export type Scheduler = {
+  submit(request: EngineRequest): void
+  /** Forgets a request wherever it is; its row is free before the next run. Unknown ids are ignored: it may just have ended. */
+  cancel(id: number): void
+  /** Resolves when a run failed, with the reason; the engine is of no use then. */
+  failed: Promise<unknown>
+}
+
+type Running = {
+  request: EngineRequest
+  row: number
+  /** Tokens in the row. */
+  position: number
+  /** Tokens of the answer known so far, those replayed included. */
+  answer: number[]
+  /** How many of them came with the request and need no sampling. */
+  replayed: number
+}
+
+/** Every so many chunks the request that waits longest is served, so that short prompts cannot starve a long one. */
+const OLDEST_EVERY_CHUNKS = 4
+/** What an empty row is fed; any token will do. */
+const FILLER = 0
+/** The kernels for one row differ from those for more in the last bits. */
+const ROWS_MIN = 2
+
+/** Rows that a decoder needs for so many slots. */
+export const rowsFor = (slots: number): number => Math.max(ROWS_MIN, slots)
+
+export function createScheduler(decoder: Decoder, sampler: Sampler, options: SchedulerOptions): Scheduler {
+  const { slots, chunkTokens } = options
+  const waiting: EngineRequest[] = []
+  const prefilling: Running[] = []
+  /** The index is the row. */
+  const decoding: Running[] = []
+  const cancelled = new Set<number>()
+  let chunks = 0
+  let busy = false
+  const failure = Promise.withResolvers<unknown>()
+
+  function submit(request: EngineRequest) {
+    waiting.push(request)
+    if (busy) return
+    busy = true
+    loop().catch(failure.resolve)
+  }
+
+  async function loop() {
+    while (true) {
+      dropCancelled()
+      admit()
+      if (prefilling.length + decoding.length === 0) break
+      if (prefilling.length > 0) await runChunk()
+      dropCancelled()
+      if (decoding.length > 0) await runStep()
+    }
+    busy = false
+  }
+
+  function dropCancelled() {
+    if (cancelled.size === 0) return
+    for (let row = decoding.length - 1; row >= 0; row--) {
+      if (cancelled.has(decoding[row]?.request.id ?? -1)) leave(row)
+    }
+    removeAll(prefilling, ({ request }) => cancelled.has(request.id))
+    removeAll(waiting, ({ id }) => cancelled.has(id))
+    cancelled.clear()
+  }
+
+  function admit() {
+    while (decoding.length + prefilling.length < slots) {
+      const request = waiting.shift()
+      if (request === undefined) return
+      prefilling.push({
+        request,
+        row: freeRow(),
+        position: 0,
+        answer: [...request.answer],
+        replayed: request.answer.length,
+      })
+    }
+  }
+
+  /** The first row behind those who decode that nobody prefills. */
+  function freeRow(): number {
+    let row = decoding.length
+    while (prefilling.some((running) => running.row === row)) row++
+    return row
+  }
+
+  async function runChunk() {
+    const running = nextToPrefill()
+    if (running === undefined) return
+    const { prompt } = running.request
+    const left = prompt.length - running.position
+    const started = options.now()
+    const logits = await (prompt.length === 1 ? prefillLonely(running) : prefillNext(running, left))
+    running.position = Math.min(running.position + chunkLength(left, chunkTokens), prompt.length)
+    const step = emptyReport('prefill', options.now() - started, chunkLength(left, chunkTokens))
+    if (running.position === prompt.length && !cancelled.has(running.request.id)) {
+      prefilling.splice(prefilling.indexOf(running), 1)
+      join(running)
+      if (running.replayed === 0) advance(running, logits, step)
+    }
+    send(step)
+  }
+
+  /** Shortest remaining prompt first: it answers most callers soonest. Every fourth chunk goes to the oldest. */
+  function nextToPrefill(): Running | undefined {
+    const turn = chunks++ % OLDEST_EVERY_CHUNKS
+    if (turn === OLDEST_EVERY_CHUNKS - 1) return prefilling[0]
+    const left = ({ request, position }: Running) => request.prompt.length - position
+    return prefilling.reduce<Running | undefined>(
+      (best, running) => (best === undefined || left(running) < left(best) ? running : best),
+      undefined,
+    )
+  }
+
+  function prefillNext({ request, row, position }: Running, left: number) {
+    const count = chunkLength(left, chunkTokens)
+    return decoder.prefill({ row, tokens: request.prompt, start: position, count, position, logits: 'last' })
+  }
+
+  /** A prompt of one token gets a filler behind it, which the first generated token overwrites; only position 0 gives logits. */
+  async function prefillLonely({ request, row }: Running) {
+    const tokens = [request.prompt[0] ?? FILLER, FILLER]
+    const logits = await decoder.prefill({ row, tokens, start: 0, count: 2, position: 0, logits: 'all' })
+    return logits.subarray(0, decoder.config.vocabSize)
+  }
+
+  /** Moves a prefilled request to the end of those who decode. */
+  function join(running: Running) {
+    const row = decoding.length
+    const occupant = prefilling.find((other) => other.row === row)
+    if (occupant !== undefined) {
+      decoder.swapRows(running.row, row, Math.max(running.position, occupant.position))
+      occupant.row = running.row
+    } else if (running.row !== row) {
+      decoder.copyRow(running.row, row, running.position)
+    }
+    running.row = row
+    decoding.push(running)
+  }
+
+  /** Takes a row out; the last one moves into the gap. */
+  function leave(row: number) {
+    const last = decoding.pop()
+    if (last === undefined || last.row === row) return
+    decoder.copyRow(last.row, row, last.position)
+    last.row = row
+    decoding[row] = last
+  }
+
+  async function runStep() {
+    const live = [...decoding]
+    const tokens: number[] = []
+    const positions: number[] = []
+    for (const { answer, position, request } of live) {
+      tokens.push(answer[position - request.prompt.length] ?? FILLER)
+      positions.push(position)
+    }
+    if (live.length < ROWS_MIN && wantsSameness(live)) {
+      tokens.push(FILLER)
+      // A row that prefills is overwritten here by its next chunk anyway; a free one holds nothing.
+      positions.push(prefilling.find(({ row }) => row === live.length)?.position ?? 0)
+    }
+    const started = options.now()
+    const logits = await decoder.decode(tokens.length, tokens, positions)
+    const step = emptyReport('decode', options.now() - started, live.length)
+    const { vocabSize } = decoder.config
+    for (const running of live) {
+      running.position++
+      // Still replaying: the next token is known.
+      if (running.position - running.request.prompt.length < running.answer.length) continue
+      if (cancelled.has(running.request.id)) continue
+      advance(running, logits.subarray(running.row * vocabSize, (running.row + 1) * vocabSize), step)
+    }
+    send(step)
+  }
+
+  const wantsSameness = (live: Running[]) =>
+    options.batchInvariant === 'always' ||
+    (options.batchInvariant === 'seeded' && live.some(({ request }) => request.sameness))
+
+  /** Draws the next token of the answer, and ends the request if it was the last. */
+  function advance(running: Running, logits: Float32Array, step: StepReport) {
+    const { request, answer } = running
+    const token = sampler(logits, request.sampling, answer.length)
+    answer.push(token)
+    step.tokens.push(request.id, token)
+    const reason = finishReason(token, answer.length, request)
+    if (reason === null) return
+    step.ended.push([request.id, reason])
+    cancelled.add(request.id)
+  }
+
+  function finishReason(token: number, length: number, request: EngineRequest): FinishReason | null {
+    if (decoder.config.eosTokenIds.includes(token)) return 'stop'
+    return length >= request.maxTokens ? 'length' : null
+  }
+
+  function emptyReport(kind: StepReport['kind'], milliseconds: number, amount: number): StepReport {
+    return { kind, milliseconds, amount, tokens: [], ended: [], waiting: 0, prefilling: 0, decoding: 0 }
+  }
+
+  function send(step: StepReport) {
+    // What ended leaves now, so that the numbers tell of the rows that are really taken.
+    dropCancelled()
+    step.waiting = waiting.length
+    step.prefilling = prefilling.length
+    step.decoding = decoding.length
+    options.report(step)
+  }
+
+  return { submit, cancel: (id) => cancelled.add(id), failed: failure.promise }
+}
+
+/** At most `longest` tokens, and never one left over alone: one-token runs use another kernel. */
+export function chunkLength(left: number, longest: number): number {
+  const count = Math.min(left, longest)
+  return left - count === 1 && count > ROWS_MIN ? count - 1 : count
+}
+
+function removeAll<Item>(list: Item[], isGone: (item: Item) => boolean) {
+  for (let index = list.length - 1; index >= 0; index--) {
+    const item = list[index]
+    if (item !== undefined && isGone(item)) list.splice(index, 1)
+  }
+}
