@@ -5,6 +5,8 @@ import * as z from 'zod/mini'
 export const IMPORTER_VERSION = 1
 
 export const GRAPH_FILE = 'model.onnx'
+/** The weights, which the graph refers to by this name: both must lie in one folder. */
+export const WEIGHTS_FILE = 'model.onnx.data'
 export const TOKENIZER_FILE = 'tokenizer.json'
 export const CONFIG_FILE = 'config.json'
 

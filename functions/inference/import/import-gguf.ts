@@ -1,0 +1,59 @@
+/** GGUF file in, folder for the engine out: graph, weights, tokenizer, description. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CONFIG_FILE, IMPORTER_VERSION, type ModelConfig, TOKENIZER_FILE } from '../models/model-config.ts'
+import { GgufError } from './gguf-cursor.ts'
+import { openGguf } from './gguf-file.ts'
+import { buildLlamaGraph } from './llama-graph.ts'
+import { readLlamaShape } from './llama-shape.ts'
+import { specialTokens, tokenizerJson } from './tokenizer-json.ts'
+
+export type ImportOptions = {
+  ggufPath: string
+  /** Exists and is empty. After a failure it holds rubbish: the caller removes it. */
+  folder: string
+  /** What the model is called in the API. */
+  name: string
+  /** Of the whole GGUF file, lower-case hexadecimal. */
+  weightsSha256: string
+  /** Share of the weights that is written, 0 to 1. */
+  onProgress?: (share: number) => void
+}
+
+/** A file that cannot be imported is a value with a sentence for people; only a full disk and the like throw. */
+export async function importGguf(
+  options: ImportOptions,
+): Promise<{ ok: true; config: ModelConfig } | { ok: false; message: string }> {
+  const opened = await openGguf(options.ggufPath)
+  if (!opened.ok) return opened
+  const { file } = opened
+  try {
+    const shape = readLlamaShape(file)
+    const { layers, hiddenSize, heads, kvHeads, headDim, vocabSize, contextLength } = shape
+    const config: ModelConfig = {
+      importerVersion: IMPORTER_VERSION,
+      name: options.name,
+      architecture: 'llama',
+      layers,
+      hiddenSize,
+      heads,
+      kvHeads,
+      headDim,
+      vocabSize,
+      contextLength,
+      ...specialTokens(file, vocabSize),
+      weightsSha256: options.weightsSha256,
+    }
+    const tokenizer = tokenizerJson(file)
+    const graph = await buildLlamaGraph(file, shape)
+    await graph.finish(options.folder, `perigee importer ${IMPORTER_VERSION}`, options.onProgress ?? (() => {}))
+    await writeFile(join(options.folder, TOKENIZER_FILE), JSON.stringify(tokenizer))
+    await writeFile(join(options.folder, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`)
+    return { ok: true, config }
+  } catch (error) {
+    if (!(error instanceof GgufError)) throw error
+    return { ok: false, message: `${options.ggufPath} cannot be imported: ${error.message}` }
+  } finally {
+    await file.close()
+  }
+}

