@@ -1,0 +1,63 @@
+/** Text to token ids and back, from a tokenizer.json. Wraps @huggingface/tokenizers; decoding is our own, so that whole answers and streams come out the same. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
+import * as z from 'zod/mini'
+import { TOKENIZER_FILE } from '../models/model-config.ts'
+import { createDetokenizer, type Detokenizer } from './detokenize-stream.ts'
+import { TokenBytes } from './token-bytes.ts'
+
+export type Tokenizer = {
+  /**
+   * Token ids of a text. `specialTokens`: whether the names of special tokens in the text (`<|im_end|>`) mean those tokens, as they do in a
+   * rendered chat template, or are plain text, as they should be where a caller's words must not end a turn. Nothing is added at either end.
+   */
+  encode(text: string, options: { specialTokens: boolean }): number[]
+  /** The text of ids, each within the vocabulary. Special tokens are left out unless asked for. Bytes that are no UTF-8 become U+FFFD. */
+  decode(ids: readonly number[], options?: { keepSpecialTokens?: boolean }): string
+  /** Decodes ids as they come; see detokenize-stream.ts. */
+  stream(): Detokenizer
+  /** Token ids are 0 to this, exclusive. */
+  readonly vocabSize: number
+}
+
+const tokenizerFileSchema = z.looseObject({
+  added_tokens: z.array(z.looseObject({ id: z.int(), content: z.string(), special: z.boolean() })),
+  decoder: z.looseObject({ type: z.literal('ByteLevel') }),
+  model: z.looseObject({ type: z.literal('BPE'), vocab: z.record(z.string(), z.int()) }),
+})
+
+/** Reads tokenizer.json of an imported model's folder. Rejects if it is missing or not one that the importer wrote. */
+export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  const file: unknown = JSON.parse(await readFile(join(folder, TOKENIZER_FILE), 'utf8'))
+  return createTokenizer(file)
+}
+
+/** The same from the parsed file. Throws if it is no byte-level BPE tokenizer. */
+export function createTokenizer(file: unknown): Tokenizer {
+  const { added_tokens: added, model } = tokenizerFileSchema.parse(file)
+  // Decoding never passes the library, whose defaults would remove spaces before punctuation.
+  const config = { clean_up_tokenization_spaces: false }
+  const withSpecial = new HuggingFaceTokenizer(file as object, config) // The schema has checked that it is an object.
+  // Made when it is first needed: it holds the vocabulary a second time.
+  let plain: HuggingFaceTokenizer | null = null
+  const bytes = new TokenBytes(model.vocab, added)
+
+  const decode: Tokenizer['decode'] = (ids, options = {}) => {
+    const detokenizer = createDetokenizer(bytes, options)
+    let text = ''
+    for (const id of ids) text += detokenizer.push(id)
+    return text + detokenizer.end()
+  }
+  return {
+    encode(text, { specialTokens }) {
+      if (text === '') return []
+      if (!specialTokens) plain ??= new HuggingFaceTokenizer({ ...(file as object), added_tokens: [] }, config)
+      const tokenizer = specialTokens || !plain ? withSpecial : plain
+      return tokenizer.encode(text, { add_special_tokens: false }).ids
+    },
+    decode,
+    stream: () => createDetokenizer(bytes),
+    vocabSize: bytes.size,
+  }
+}
