@@ -1,0 +1,107 @@
+/**
+ * `npm run bench:edge`: what the edge adds to a request, beside a Worker that only forwards and beside Portkey's gateway.
+ * Each alternation starts each contender afresh, warms it up and measures every cell. docs/performance.md says how to read it.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Contender, passthrough, perigee, portkey, type Started } from './edge/contenders.ts'
+import { load, type Sample } from './edge/load.ts'
+import { edgeFigures, edgeTable } from './edge/report.ts'
+import { cellsOf, EVENTS, SCENARIOS, type Scenario, wrongAnswer } from './edge/scenario.ts'
+import { stop } from './edge/server.ts'
+import { startUpstream, type UpstreamProcess } from './edge/upstream-process.ts'
+import { alternations } from './measure/alternate.ts'
+import { allowedCores, type Cores, pickCores, stayOn } from './measure/cores.ts'
+import { type BenchOptions, runBench } from './measure/options.ts'
+import { conclude } from './measure/outcome.ts'
+import { progress, progressDone } from './measure/progress.ts'
+import { findWrk, type Wrk } from './peers/wrk.ts'
+
+const CELL_SECONDS = 3
+const CELL_SECONDS_QUICK = 1
+/** Per scenario, at 16 connections: after it the compilers of V8 have seen what is hot. */
+const WARM_UP_SECONDS = 1
+
+type Bench = { wrk: Wrk; cores: Cores; upstream: UpstreamProcess; seconds: number }
+
+await runBench('bench:edge', ['perigee', 'passthrough', 'portkey'], async (options) => {
+  if (process.platform !== 'linux') throw new Error('It needs Linux: it pins cores and reads CPU time from /proc.')
+  const cores = pickCores(allowedCores())
+  if (!cores) throw new Error('It needs two cores, one for the server and one for the load.')
+  const wrk = findWrk()
+  const makers = { perigee, passthrough, portkey }
+  const contenders = Object.entries(makers).flatMap(([name, make]) =>
+    options.only.length === 0 || options.only.includes(name) ? [make()] : [],
+  )
+  stayOn(cores.load)
+  const upstream = await startUpstream(cores.load)
+  const seconds = options.quick ? CELL_SECONDS_QUICK : CELL_SECONDS
+  const samples = await measureAll({ wrk, cores, upstream, seconds }, contenders, options).finally(() => stop(upstream))
+  report(contenders, samples, options, { cores, upstream })
+})
+
+/** Samples by `contender scenario connections`. */
+async function measureAll(bench: Bench, contenders: readonly Contender[], options: BenchOptions) {
+  const samples = new Map<string, Sample[]>()
+  for (const [round, order] of alternations(contenders, options.alternations).entries()) {
+    for (const contender of order) {
+      progress(`alternation ${round + 1} of ${options.alternations}: ${contender.title}`)
+      const folder = mkdtempSync(join(tmpdir(), 'perigee-bench-'))
+      const place = { core: bench.cores.server, folder, upstreamUrl: bench.upstream.baseUrl }
+      const started = await contender.start(place)
+      try {
+        await measureOne(bench, contender, started, folder, samples)
+      } finally {
+        await started.stop()
+        rmSync(folder, { recursive: true, force: true })
+      }
+    }
+  }
+  progressDone()
+  return samples
+}
+
+async function measureOne(
+  bench: Bench,
+  contender: Contender,
+  target: Started,
+  folder: string,
+  samples: Map<string, Sample[]>,
+) {
+  for (const scenario of SCENARIOS) {
+    await check(contender, target, scenario)
+    await load({ ...bench, folder, scenario, connections: 16, seconds: WARM_UP_SECONDS, target })
+  }
+  for (const { scenario, connections } of cellsOf(SCENARIOS)) {
+    const sample = await load({ ...bench, folder, scenario, connections, target })
+    const key = `${contender.name} ${scenario.name} ${connections}`
+    samples.set(key, [...(samples.get(key) ?? []), sample])
+  }
+}
+
+/** A contender that answers wrongly would be measured at not doing its work. */
+async function check(contender: Contender, target: Started, scenario: Scenario): Promise<void> {
+  const headers = { 'content-type': 'application/json', ...target.headers }
+  const response = await fetch(target.url, { method: 'POST', headers, body: scenario.body })
+  const wrong = wrongAnswer(scenario, response.status, await response.text())
+  if (wrong) throw new Error(`${contender.title} does not answer ${scenario.name} rightly: ${wrong}`)
+}
+
+function report(
+  contenders: readonly Contender[],
+  samples: ReadonlyMap<string, readonly Sample[]>,
+  options: BenchOptions,
+  { cores, upstream }: { cores: Cores; upstream: UpstreamProcess },
+): void {
+  const cells = cellsOf(SCENARIOS)
+  console.log(edgeTable(contenders, cells, samples))
+  console.log(`
+Medians of ${options.alternations} fresh starts. Server on core ${cores.server}; wrk and the upstream (${upstream.language}) on core ${cores.load}.
+The work is not the same for all. For JSON, Perigee asks the upstream to stream (${EVENTS} events) and assembles the answer, as it
+must for time-outs and billing; the other two hand one JSON body through. Perigee checks a key and counts metrics into a Durable
+Object; the other two do neither. Portkey holds the first event of a stream back by 25 ms on purpose.`)
+  const { figures, ratios } = edgeFigures(contenders, cells, samples)
+  const circumstances = { alternations: options.alternations, upstream: upstream.language }
+  conclude('edge', { figures: { ...circumstances, ...figures }, ratios }, options)
+}

@@ -1,0 +1,142 @@
+/** What bench:edge compares: each can be started afresh on the server's core in front of an upstream. */
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { basename, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { unstable_readConfig } from 'wrangler'
+import { makeApiKey, sha256Hex } from '../../../src/auth/api-key.ts'
+import { installPeers, peerFile, peerVersion } from '../peers/install.ts'
+import type { Target } from './load.ts'
+import { MODEL } from './scenario.ts'
+import { freePort, lineOf, type Running, startOn, stop } from './server.ts'
+import { type WorkerdOptions, workerdConfig } from './workerd-config.ts'
+
+export type Contender = {
+  name: 'perigee' | 'passthrough' | 'portkey'
+  title: string
+  start(place: Place): Promise<Started>
+}
+
+/** `folder` is empty and thrown away afterwards. */
+export type Place = { core: number; folder: string; upstreamUrl: string }
+export type Started = Target & { stop(): Promise<void> }
+
+const ROOT = join(import.meta.dirname, '../../..')
+const BUNDLE = join(ROOT, 'dist/worker.js')
+const CHAT_PATH = '/v1/chat/completions'
+
+/** The bundle that a deployment would upload, with the settings of wrangler.toml but for the upstream, the model and the key. */
+export function perigee(): Contender {
+  build()
+  return {
+    name: 'perigee',
+    title: 'Perigee (workerd)',
+    async start(place) {
+      const settings = readSettings()
+      const key = makeApiKey()
+      const objects = settings.durable_objects.bindings.map(({ name, class_name }) => [name, class_name])
+      const started = await startWorkerd(place, BUNDLE, {
+        compatibilityDate: settings.compatibility_date,
+        compatibilityFlags: settings.compatibility_flags,
+        vars: {
+          PERIGEE_INFERENCE_URL: place.upstreamUrl,
+          PERIGEE_DEFAULT_MODEL: MODEL,
+          PERIGEE_KEY_SHA256: await sha256Hex(key),
+        },
+        durableObjects: Object.fromEntries(objects),
+      })
+      return { ...started, headers: { authorization: `Bearer ${key}` } }
+    },
+  }
+}
+
+/** The floor: forwards the bytes and looks at nothing. */
+export function passthrough(): Contender {
+  return {
+    name: 'passthrough',
+    title: 'bare fetch (workerd)',
+    start: (place) =>
+      startWorkerd(place, join(import.meta.dirname, 'passthrough.js'), {
+        compatibilityDate: '2026-11-01',
+        compatibilityFlags: [],
+        vars: { UPSTREAM: place.upstreamUrl },
+        durableObjects: {},
+      }),
+  }
+}
+
+/** The usual alternative, on Node as its README starts it, without a key check of its own. */
+export function portkey(): Contender {
+  installPeers()
+  return {
+    name: 'portkey',
+    title: `Portkey ${peerVersion('@portkey-ai/gateway')} (Node)`,
+    async start({ core, upstreamUrl }) {
+      const port = await freePort()
+      const program = peerFile('@portkey-ai/gateway', 'build/start-server.js')
+      const running = startOn(core, [process.execPath, program, '--headless', `--port=${port}`], {
+        environment: { NODE_ENV: 'production' },
+      })
+      await lineOf(running, running.child.stdout, /(Ready for connections)/)
+      return {
+        ...target(running, port),
+        headers: {
+          authorization: 'Bearer bench',
+          'x-portkey-provider': 'openai',
+          'x-portkey-custom-host': `${upstreamUrl}/v1`,
+        },
+      }
+    },
+  }
+}
+
+/** What is measured is what the sources say now. */
+function build(): void {
+  const built = spawnSync(process.execPath, [join(ROOT, 'scripts/build-worker.ts')], { stdio: 'inherit' })
+  if (built.status !== 0 || !existsSync(BUNDLE)) throw new Error('The Worker could not be built: see above.')
+}
+
+type Settings = {
+  compatibility_date: string
+  compatibility_flags: string[]
+  durable_objects: { bindings: { name: string; class_name: string }[] }
+}
+
+/** wrangler's own reading of wrangler.toml. Typed here by the three fields in use, for its own types need the Workers' library. */
+function readSettings(): Settings {
+  const read: (args: { config: string }, options: { hideWarnings: boolean }) => unknown = unstable_readConfig
+  // Sound: wrangler validates and normalises the file, and the file sets all three.
+  return read({ config: join(ROOT, 'wrangler.toml') }, { hideWarnings: true }) as Settings
+}
+
+async function startWorkerd(
+  { core, folder }: Place,
+  module: string,
+  options: Omit<WorkerdOptions, 'module' | 'storageFolder'>,
+): Promise<Started> {
+  const storageFolder = join(folder, 'storage')
+  mkdirSync(storageFolder)
+  const name = basename(module)
+  cpSync(module, join(folder, name))
+  const config = join(folder, 'config.capnp')
+  writeFileSync(config, workerdConfig({ ...options, module: name, storageFolder }))
+  const running = startOn(core, [workerdBinary(), 'serve', '--experimental', config, '--control-fd=3'], {
+    controlPipe: true,
+  })
+  // stdio[3] is a pipe that the child writes to, and those are readable here.
+  const control = running.child.stdio[3] as Readable
+  running.child.stdout?.resume()
+  const port = await lineOf(running, control, /"event":"listen".*"port":(\d+)/)
+  return target(running, Number(port))
+}
+
+function target(running: Running, port: number): Started {
+  return { pid: running.pid, url: `http://127.0.0.1:${port}${CHAT_PATH}`, headers: {}, stop: () => stop(running) }
+}
+
+/** The package's main module is CommonJS and exports the path of the platform's binary as `default`. */
+function workerdBinary(): string {
+  const exported: { default: string } = createRequire(import.meta.url)('workerd')
+  return exported.default
+}

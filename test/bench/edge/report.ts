@@ -1,0 +1,82 @@
+/** From samples to the printed table and the figures that are kept. */
+import { median, medianRatio, relativeSpread, round } from '../measure/statistics.ts'
+import { table } from '../measure/table.ts'
+import type { Sample } from './load.ts'
+import type { Cell } from './scenario.ts'
+
+type Named = { name: string; title: string }
+type Samples = ReadonlyMap<string, readonly Sample[]>
+
+/** The contender that the ratios are of. */
+const OURS = 'perigee'
+
+function of(samples: Samples, contender: Named, { scenario, connections }: Cell, field: keyof Sample): number[] {
+  return (samples.get(`${contender.name} ${scenario.name} ${connections}`) ?? []).map((sample) => sample[field])
+}
+
+export function edgeTable(contenders: readonly Named[], cells: readonly Cell[], samples: Samples): string {
+  const head = ['', 'c', 'req/s', '+-%', 'p50 ms', 'p99 ms', 'CPU ms/req', 'RSS MiB', 'load core %', 'strangers %']
+  const rows = cells.flatMap((cell, index) => [
+    ...(cell.scenario === cells[index - 1]?.scenario ? [] : [[cell.scenario.title]]),
+    ...contenders.map((contender) => {
+      const get = (field: keyof Sample) => median(of(samples, contender, cell, field))
+      const percent = (share: number) => String(Math.round(share * 100))
+      return [
+        `  ${contender.title}`,
+        String(cell.connections),
+        String(round(get('requestsPerSecond'))),
+        percent(relativeSpread(of(samples, contender, cell, 'requestsPerSecond'))),
+        String(round(get('p50Ms'))),
+        String(round(get('p99Ms'))),
+        String(round(get('cpuMsPerRequest'))),
+        String(Math.round(get('rssMib'))),
+        percent(get('loadCoreBusy')),
+        percent(get('strangersOnServerCore')),
+      ]
+    }),
+  ])
+  return table(head, rows)
+}
+
+/** figures[contender][scenario][cN] and ratios[`perigee/other`][scenario][cN]: medians, and medians of the alternations' ratios. */
+export function edgeFigures(contenders: readonly Named[], cells: readonly Cell[], samples: Samples) {
+  const figures: Nested = {}
+  const ratios: Nested = {}
+  const ours = contenders.find(({ name }) => name === OURS)
+  for (const contender of contenders) {
+    for (const cell of cells) {
+      const path = [cell.scenario.name, `c${cell.connections}`]
+      const get = (field: keyof Sample) => round(median(of(samples, contender, cell, field)))
+      put(figures, [contender.name, ...path], {
+        requestsPerSecond: get('requestsPerSecond'),
+        p50Ms: get('p50Ms'),
+        p99Ms: get('p99Ms'),
+        cpuMsPerRequest: get('cpuMsPerRequest'),
+        rssMib: get('rssMib'),
+      })
+      if (!ours || contender === ours) continue
+      const ratio = (field: keyof Sample) =>
+        round(medianRatio(of(samples, ours, cell, field), of(samples, contender, cell, field)))
+      put(ratios, [`${OURS}/${contender.name}`, ...path], {
+        requestsPerSecond: ratio('requestsPerSecond'),
+        p50Ms: ratio('p50Ms'),
+        cpuMsPerRequest: ratio('cpuMsPerRequest'),
+      })
+    }
+  }
+  return { figures, ratios }
+}
+
+type Nested = { [key: string]: Nested | number }
+
+function put(into: Nested, path: readonly string[], value: Nested): void {
+  const [key = '', ...rest] = path
+  if (rest.length === 0) {
+    into[key] = value
+    return
+  }
+  const existing = into[key]
+  const next = typeof existing === 'object' ? existing : {}
+  into[key] = next
+  put(next, rest, value)
+}
