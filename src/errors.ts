@@ -93,6 +93,13 @@ export const ERRORS = {
     retryable: true,
     log: 'info',
   },
+  conversation_full: {
+    status: 409,
+    type: 'invalid_request_error',
+    title: 'The conversation is as long as it may be',
+    retryable: false,
+    log: 'info',
+  },
   body_too_large: {
     status: 413,
     type: 'invalid_request_error',
