@@ -20,6 +20,8 @@ export const settingsSchema = z.object({
   PERIGEE_KEY_SHA256: z.optional(
     z.string().check(z.regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits')),
   ),
+  /** The least severe line of the log; `silent` writes none. */
+  PERIGEE_LOG_LEVEL: z._default(z.enum(['debug', 'info', 'warn', 'error', 'silent']), 'info'),
   PERIGEE_BODY_BYTES_MAX: wholeNumber(20 * 1_048_576, 1_024, 100 * 1_048_576),
   PERIGEE_CONNECT_TIMEOUT_MS: wholeNumber(3_000, 100, 60_000),
   PERIGEE_FIRST_TOKEN_TIMEOUT_MS: wholeNumber(10_000, 100, 600_000),

@@ -2,12 +2,12 @@
 import type { Conversation } from './conversation/conversation.ts'
 import type { Metrics } from './observe/metrics-object.ts'
 
-export type Env = Readonly<{
+type Bindings = Readonly<{
   CONVERSATION: DurableObjectNamespace<Conversation>
   METRICS: DurableObjectNamespace<Metrics>
-
-  PERIGEE_INFERENCE_URL?: string
-  PERIGEE_INFERENCE_KEY?: string
-  PERIGEE_DEFAULT_MODEL?: string
-  PERIGEE_KEY_SHA256?: string
 }>
+
+/** Every name in src/config.ts; which of them is set is the deployment's choice. */
+type Variables = Readonly<{ [name: `PERIGEE_${string}`]: string | undefined }>
+
+export type Env = Bindings & Variables

@@ -60,6 +60,19 @@ export type Upstream = {
 
 export type ModelEventStream = AsyncIterable<readonly ModelEvent[]>
 
+/** A request that is ready for any deployment: the alias is resolved, the seed is set. */
+export type AttemptCall = Omit<UpstreamCall, 'model' | 'timeouts'>
+
+/**
+ * Tries deployments in their order until one has begun to answer, and says which. Rejects with the AppError of the last one
+ * tried. Never tries another after an event has arrived, nor where another could not help.
+ */
+export type Attempt = (
+  deployments: readonly Deployment[],
+  call: AttemptCall,
+  signal: AbortSignal,
+) => Promise<{ deployment: Deployment; events: ModelEventStream }>
+
 /** Aliases that callers use, and the deployments that answer for them, in the order in which to try. */
 export type Models = {
   /** Empty when the alias is unknown. */
@@ -78,6 +91,7 @@ export type TokenCounter = {
 
 /** Told of every completion, also of one whose caller hung up. Never throws, never waits. */
 export type Meter = {
+  /** `alias` is what the caller wrote: an unknown one must not become a label. */
   begin(alias: string, principal: Principal): MeterSpan
 }
 
@@ -89,6 +103,7 @@ export type MeterSpan = {
 
 export type CompletePorts = {
   models: Models
+  attempt: Attempt
   meter: Meter
   /** A seed for a request that has none: an integer from 0 to 2^53 - 1. */
   drawSeed(): number

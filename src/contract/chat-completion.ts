@@ -106,7 +106,8 @@ export type ChatResponse = {
     logprobs?: unknown
     token_ids?: number[]
   }[]
-  usage: Usage
+  /** Absent only when the model gave neither usage nor token ids. */
+  usage?: Usage
   prompt_token_ids?: number[]
 }
 
@@ -130,5 +131,5 @@ export type TextResponse = {
 
 /** The envelope of every error on OpenAI's routes, and the `data:` of an error event. */
 export type OpenAiErrorBody = {
-  error: { message: string; type: string; param: string | null; code: string | null }
+  error: { message: string; type: string; param: string | null; code: string | null; request_id?: string }
 }

@@ -23,10 +23,21 @@ export type MetricsReader = {
   text(): Promise<string>
 }
 
+/** What settings say to routes and middleware. */
+export type HttpSettings = {
+  /** The largest body of any route; text-only routes take less. */
+  bodyBytesMax: number
+  /** The least severe line that is written to the log. */
+  logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  /** The alias of a request that names no model. */
+  defaultModel: string
+}
+
 /** Everything the HTTP layer may use, made once per isolate by src/wiring.ts. */
 export type HttpPorts = {
   complete: CompletePorts
   keys: Keys
   conversations: Conversations
   metrics: MetricsReader
+  settings: HttpSettings
 }

@@ -1,0 +1,41 @@
+/** Table of contents of the edge: middleware in its order, then the routes, then what happens when nothing fits or something fails. */
+import { Hono } from 'hono'
+import { sha256Hex } from './auth/api-key.ts'
+import type { Env } from './env.ts'
+import { accessLog } from './http/middleware/access-log.ts'
+import { authenticate } from './http/middleware/authenticate.ts'
+import { bodyLimit } from './http/middleware/body-limit.ts'
+import { cors } from './http/middleware/cors.ts'
+import { declareRoute } from './http/middleware/declare-route.ts'
+import { providePorts } from './http/middleware/ports.ts'
+import { requestId } from './http/middleware/request-id.ts'
+import type { HttpPorts } from './http/ports.ts'
+import { answerError, answerUnknownRoute } from './http/render/failure.ts'
+import type { AppEnv } from './http/route.ts'
+import { ROUTES } from './http/routes.ts'
+import { wire } from './wiring.ts'
+
+/** `portsOf` is called once per request and must remember what it made. */
+export function createApp(portsOf: (env: Env) => HttpPorts = wire): Hono<AppEnv> {
+  const app = new Hono<AppEnv>()
+
+  app.use(requestId())
+  app.use(accessLog())
+  app.use(cors())
+  app.use(providePorts(portsOf))
+
+  for (const route of ROUTES) {
+    app.on(
+      route.method,
+      route.path,
+      declareRoute(route),
+      ...(route.body ? [bodyLimit(route.body)] : []),
+      ...(route.access === 'open' ? [] : [authenticate(route.access.scope, sha256Hex)]),
+      (context) => route.handle(context),
+    )
+  }
+
+  app.notFound(answerUnknownRoute(ROUTES))
+  app.onError(answerError)
+  return app
+}

@@ -1,0 +1,44 @@
+/** What of an answer its caller asked to see: the edge always asks the model for usage and token ids, most callers for neither. */
+import type { ChatChunkChoice } from '../contract/chat-completion.ts'
+import type { ModelEvent, ModelRequest } from './ports.ts'
+
+export type CallerView = { usage: boolean; tokenIds: boolean }
+
+export function callerView(request: ModelRequest): CallerView {
+  return {
+    usage: request.body.stream_options?.include_usage === true,
+    tokenIds: request.body.return_token_ids === true,
+  }
+}
+
+/** The event as the caller may see it, or undefined when nothing is left of it. Never changes the event itself. */
+export function visibleEvent(event: ModelEvent, view: CallerView): ModelEvent | undefined {
+  const hidesUsage = !view.usage && event.usage !== undefined
+  if (hidesUsage && event.choices.length === 0) return undefined
+  let visible = event
+  if (hidesUsage) {
+    const { usage: _, ...rest } = visible
+    visible = rest as ModelEvent // Sound: `usage` is optional in both kinds of event.
+  }
+  if (view.tokenIds) return visible
+  if ('prompt_token_ids' in visible) {
+    const { prompt_token_ids: _, ...rest } = visible
+    visible = rest
+  }
+  if (visible.choices.some(hasTokenIds)) {
+    // Sound: each choice keeps its kind, and only optional fields go.
+    visible = { ...visible, choices: visible.choices.map(withoutTokenIds) } as ModelEvent
+  }
+  return visible
+}
+
+type Choice = ModelEvent['choices'][number]
+
+function hasTokenIds(choice: Choice): boolean {
+  return 'token_ids' in choice || 'prompt_token_ids' in choice
+}
+
+function withoutTokenIds(choice: Choice): Choice {
+  const { token_ids: _, prompt_token_ids: __, ...rest } = choice as ChatChunkChoice & { prompt_token_ids?: number[] }
+  return rest
+}

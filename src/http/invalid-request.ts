@@ -1,0 +1,90 @@
+/**
+ * From a schema's issues to one error that names the field and says what is allowed. Never quotes a value: it may be large, or
+ * somebody's text. zod/mini carries no sentences of its own (they would be a third of the bundle), so they are made here.
+ */
+import type * as z from 'zod/mini'
+import { AppError } from '../errors.ts'
+
+type Issue = z.core.$ZodIssue
+
+/** Names of fields come from the caller too. */
+const NAME_CHARS_MAX = 64
+const NAMES_MAX = 5
+
+/** Tells of the first issue: the others often follow from it. */
+export function invalidRequest(issues: readonly Issue[]): AppError {
+  const [first] = issues
+  if (!first) throw new Error('A schema refused a body without an issue.')
+  const issue = deepest(first)
+  const param = issue.path.map((part) => clipped(String(part))).join('.')
+  const subject = param === '' ? 'The body' : param
+  return new AppError('invalid_request', `${subject} ${requirement(issue)}.`, param === '' ? {} : { param })
+}
+
+/** Of a union's branches the one that got furthest into the value is the one that the caller meant. */
+function deepest(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union') return issue
+  let best: Issue | undefined
+  for (const branch of issue.errors) {
+    const [inner] = branch
+    if (!inner || inner.path.length === 0) continue
+    if (!best || inner.path.length > best.path.length) best = inner
+  }
+  if (!best) {
+    // A branch of the right type that is out of bounds says more than those of the wrong type.
+    best = issue.errors.map((branch) => branch[0]).find((inner) => inner && inner.code !== 'invalid_type')
+  }
+  return best ? deepest({ ...best, path: [...issue.path, ...best.path] }) : issue
+}
+
+function requirement(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${TYPES[issue.expected] ?? issue.expected}`
+    case 'invalid_value':
+      return `must be ${issue.values.length === 1 ? '' : 'one of '}${issue.values.map((value) => JSON.stringify(value)).join(', ')}`
+    case 'too_big':
+      if (issue.exact) return `must have exactly ${issue.maximum} ${UNITS[issue.origin] ?? ''}`.trimEnd()
+      return bounded(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum)
+    case 'too_small':
+      if (issue.exact) return `must have exactly ${issue.minimum} ${UNITS[issue.origin] ?? ''}`.trimEnd()
+      return bounded(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum)
+    case 'unrecognized_keys':
+      return `has fields that are not known here: ${names(issue.keys)}`
+    case 'invalid_union':
+      return `must be ${[...new Set(issue.errors.flatMap((branch) => branch.slice(0, 1).map(requirementOfBranch)))].join(' or ')}`
+    // Ours alone: schemas in src/contract give their formats a sentence that begins with "must".
+    default:
+      return issue.message.startsWith('must ') ? issue.message : 'is not allowed'
+  }
+}
+
+function requirementOfBranch(issue: Issue): string {
+  return requirement(issue).replace(/^must be /, '')
+}
+
+function bounded(origin: string, relation: string, limit: number | bigint): string {
+  const unit = UNITS[origin]
+  return unit === undefined ? `must be ${relation} ${limit}` : `must have ${relation} ${limit} ${unit}`
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  object: 'an object',
+  array: 'a list',
+  null: 'null',
+}
+
+const UNITS: Readonly<Record<string, string>> = { string: 'characters', array: 'items' }
+
+function names(keys: readonly string[]): string {
+  const some = keys.slice(0, NAMES_MAX).map((key) => JSON.stringify(clipped(key)))
+  return some.join(', ') + (keys.length > NAMES_MAX ? ` and ${keys.length - NAMES_MAX} more` : '')
+}
+
+function clipped(name: string): string {
+  return name.length > NAME_CHARS_MAX ? `${name.slice(0, NAME_CHARS_MAX)}...` : name
+}

@@ -1,0 +1,41 @@
+/** Runs a parsed request through `complete` and answers as its caller asked: one JSON document, or a stream of events. */
+import { assembleChat, assembleText } from '../../chat/assemble.ts'
+import { callerView } from '../../chat/caller-view.ts'
+import { complete } from '../../chat/complete.ts'
+import type { ModelRequest } from '../../chat/ports.ts'
+import { type AppContext, principalOf } from '../route.ts'
+import { eventStream } from './event-stream.ts'
+
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  // Proxies that buffer would undo the streaming.
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+}
+
+/** Throws an AppError as long as nothing has been sent. */
+export async function respondWithCompletion(context: AppContext, request: ModelRequest): Promise<Response> {
+  const requestId = context.get('requestId')
+  const callerSignal = context.req.raw.signal
+  context.set('model', request.body.model)
+
+  // Two ways of hanging up, one signal: the request's own, and the cancel of a body that nobody reads.
+  const hangUp = new AbortController()
+  if (callerSignal.aborted) hangUp.abort()
+  else callerSignal.addEventListener('abort', () => hangUp.abort(), { once: true })
+
+  const completion = await complete(context.get('ports').complete, {
+    principal: principalOf(context),
+    request,
+    requestId,
+    signal: hangUp.signal,
+  })
+  const view = callerView(request)
+  if (request.body.stream !== true) {
+    const assemble = request.kind === 'chat' ? assembleChat : assembleText
+    return context.json(await assemble(completion.events, view))
+  }
+  const { body, ending } = eventStream(completion.events, { view, requestId, hangUp: () => hangUp.abort() })
+  context.set('ending', ending)
+  return context.body(body, 200, STREAM_HEADERS)
+}

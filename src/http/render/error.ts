@@ -1,0 +1,52 @@
+/** The shapes that an error takes on the wire. All of them from the one table, all with the request id. */
+import type { OpenAiErrorBody } from '../../contract/chat-completion.ts'
+import { type AppError, ERRORS } from '../../errors.ts'
+import type { ErrorShape } from '../route.ts'
+
+/** The whole response. 405 needs `allow`, which the caller adds. */
+export function errorResponse(error: AppError, shape: ErrorShape, requestId: string): Response {
+  const { status } = ERRORS[error.code]
+  const headers: Record<string, string> = { 'content-type': CONTENT_TYPES[shape], 'cache-control': 'no-store' }
+  if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds)
+  // RFC 9110 11.6.1: a 401 says how to authenticate.
+  if (status === 401) headers['www-authenticate'] = 'Bearer realm="perigee"'
+  return new Response(JSON.stringify(BODIES[shape](error, requestId)), { status, headers })
+}
+
+const CONTENT_TYPES: Record<ErrorShape, string> = {
+  openai: 'application/json',
+  problem: 'application/problem+json',
+}
+
+const BODIES: Record<ErrorShape, (error: AppError, requestId: string) => object> = {
+  openai: openAiError,
+  problem: problemDetails,
+}
+
+/** Also the `data` of an error event. */
+export function openAiError(error: AppError, requestId: string): OpenAiErrorBody {
+  return {
+    error: {
+      message: error.message,
+      type: ERRORS[error.code].type,
+      param: error.param ?? null,
+      code: error.code,
+      request_id: requestId,
+    },
+  }
+}
+
+/** RFC 9457. `type` is a relative URI: the page that explains the code is served by this very Worker. */
+function problemDetails(error: AppError, requestId: string): object {
+  const { status, title, retryable } = ERRORS[error.code]
+  return {
+    type: `/docs#${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    code: error.code,
+    retryable,
+    request_id: requestId,
+    ...(error.param === undefined ? {} : { param: error.param }),
+  }
+}

@@ -1,0 +1,54 @@
+/** What a route declares beside its handler. src/http/routes.ts is the table of all of them. */
+import type { Context } from 'hono'
+import type { Principal } from '../chat/ports.ts'
+import type { Env } from '../env.ts'
+import type { AppError } from '../errors.ts'
+import type { HttpPorts } from './ports.ts'
+
+/** `openai`: its error envelope, on its own routes. `problem`: RFC 9457, on all others. */
+export type ErrorShape = 'openai' | 'problem'
+
+/** What a key may do. A key lists its scopes; a route names the one it needs. */
+export type Scope = 'chat' | 'metrics:read'
+
+/** `content`: the configured bound, for bodies that may hold images. `text`: TEXT_BODY_BYTES_MAX at most. */
+export type BodyKind = 'content' | 'text'
+
+export type Route = {
+  method: 'GET' | 'POST'
+  /** Hono's pattern; `:name` is a parameter. */
+  path: string
+  errors: ErrorShape
+  /** `open` needs no key. Only the routes in OPEN_ROUTES may say so; a test compares. */
+  access: 'open' | { scope: Scope }
+  /** Absent: the route reads no body. */
+  body?: BodyKind
+  /** Throws an AppError, which the app renders in the route's shape. */
+  handle(context: AppContext): Response | Promise<Response>
+}
+
+/** What middleware leaves for handlers. */
+export type AppVariables = {
+  ports: HttpPorts
+  requestId: string
+  /** Absent on routes that are not found. */
+  route?: Route
+  /** Set by authentication: present on every route whose access is a scope. */
+  principal?: Principal
+  /** The alias that the caller named, for the access log. */
+  model?: string
+  /** What went wrong, for the access log. */
+  failure?: AppError
+  /** A response that streams sets it: resolves when the last byte is out or the caller is gone, with the error if any. Never rejects. */
+  ending?: Promise<AppError | undefined>
+}
+
+export type AppEnv = { Bindings: Env; Variables: AppVariables }
+export type AppContext = Context<AppEnv>
+
+/** The caller of a route that needs a key. */
+export function principalOf(context: AppContext): Principal {
+  const principal = context.get('principal')
+  if (!principal) throw new Error('A route that asks for the principal must declare a scope.')
+  return principal
+}

@@ -1,0 +1,23 @@
+/** Every route, in one table. */
+import type { Route } from './route.ts'
+import { chat } from './routes/chat.ts'
+import { chatCompletions } from './routes/chat-completions.ts'
+import { completions } from './routes/completions.ts'
+import { generate } from './routes/generate.ts'
+import { health } from './routes/health.ts'
+import { metrics } from './routes/metrics.ts'
+import { listModels, retrieveModel } from './routes/models.ts'
+
+export const ROUTES: readonly Route[] = [
+  chatCompletions,
+  completions,
+  listModels,
+  retrieveModel,
+  chat,
+  generate,
+  metrics,
+  health,
+]
+
+/** All that needs no key. A route that says `access: 'open'` and is not here fails a test, so that none becomes open by a slip. */
+export const OPEN_ROUTES: readonly string[] = ['/health', '/openapi.json', '/docs']

@@ -1,0 +1,80 @@
+/**
+ * The only place that makes adapters: everything from the bindings and the settings, once per isolate. src/app.ts and every Durable
+ * Object class call `wire(env)`.
+ */
+import { waitUntil } from 'cloudflare:workers'
+import { configuredKeys } from './auth/configured-keys.ts'
+import type { Deployment, TokenCounter } from './chat/ports.ts'
+import { type Config, readConfig } from './config.ts'
+import { durableConversations } from './conversation/durable-conversations.ts'
+import type { Env } from './env.ts'
+import type { HttpPorts } from './http/ports.ts'
+import { isolateMetrics } from './observe/isolate-metrics.ts'
+import { attemptInOrder } from './upstream/attempt.ts'
+import { configuredModels } from './upstream/configured-models.ts'
+import { openaiUpstream } from './upstream/openai-upstream.ts'
+import { tokenCounter } from './upstream/token-counter.ts'
+
+/** All ports of one isolate. A Durable Object uses `complete`, `tokenCounter` and `config`; routes use what HttpPorts says. */
+export type Wiring = HttpPorts & {
+  config: Config
+  tokenCounter: TokenCounter
+}
+
+const made = new WeakMap<Env, Wiring>()
+
+/** The same wiring for the same env. Throws when a setting is wrong. */
+export function wire(env: Env): Wiring {
+  const known = made.get(env)
+  if (known) return known
+  const wiring = makeWiring(env)
+  made.set(env, wiring)
+  return wiring
+}
+
+function makeWiring(env: Env): Wiring {
+  const config = readConfig(env)
+  // Looked up at each call, so that a test may put another in its place.
+  const endpoint = {
+    baseUrl: config.PERIGEE_INFERENCE_URL,
+    apiKey: config.PERIGEE_INFERENCE_KEY,
+    fetch: (...call: Parameters<typeof fetch>) => globalThis.fetch(...call),
+  }
+  const deployment: Deployment = {
+    id: 'inference',
+    model: config.PERIGEE_DEFAULT_MODEL,
+    timeouts: {
+      connect: config.PERIGEE_CONNECT_TIMEOUT_MS,
+      firstToken: config.PERIGEE_FIRST_TOKEN_TIMEOUT_MS,
+      firstTokenWhileWaiting: config.PERIGEE_WAITING_TIMEOUT_MS,
+      betweenTokens: config.PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS,
+      total: config.PERIGEE_TOTAL_TIMEOUT_MS,
+    },
+    upstream: openaiUpstream(endpoint),
+  }
+  const models = configuredModels(config.PERIGEE_DEFAULT_MODEL, deployment)
+  const metrics = isolateMetrics({
+    isKnown: (alias) => models.deploymentsOf(alias).length > 0,
+    collector: () => env.METRICS.getByName('all'),
+    waitUntil,
+  })
+  return {
+    config,
+    tokenCounter: tokenCounter(endpoint),
+    complete: { models, attempt: attemptInOrder(), meter: metrics.meter, drawSeed },
+    keys: configuredKeys(config.PERIGEE_KEY_SHA256),
+    conversations: durableConversations(env.CONVERSATION),
+    metrics: metrics.reader,
+    settings: {
+      bodyBytesMax: config.PERIGEE_BODY_BYTES_MAX,
+      logLevel: config.PERIGEE_LOG_LEVEL,
+      defaultModel: config.PERIGEE_DEFAULT_MODEL,
+    },
+  }
+}
+
+/** 53 random bits: every integer that JSON carries exactly is equally likely. */
+function drawSeed(): number {
+  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2))
+  return (high & 0x1f_ffff) * 2 ** 32 + low
+}

@@ -1,0 +1,8 @@
+/** The Worker's entry: what the platform calls, and nothing else. */
+import { createApp } from './app.ts'
+
+// biome-ignore lint/performance/noBarrelFile: the platform finds the classes of Durable Objects among the entry's exports.
+export { Conversation } from './conversation/conversation.ts'
+export { Metrics } from './observe/metrics-object.ts'
+
+export default createApp()
