@@ -9,9 +9,6 @@ import type { MetricsReport } from './metrics-flush.ts'
 import { prometheusText, type StoredNumber } from './prometheus-text.ts'
 import { IN_FLIGHT_HEARD_MS, type InFlight } from './registry-meter.ts'
 
-/** The one object's name. */
-export const METRICS_OBJECT_NAME = 'metrics'
-
 /** Reports a second that this object takes: far below what one Durable Object can do, so that reading stays quick. */
 const REPORTS_PER_SECOND = 100
 const REPORT_EVERY_MS_MIN = 1_000

@@ -1,8 +1,6 @@
 /** Renders stored numbers as Prometheus' text exposition format 0.0.4. Pure. */
 import { METRICS, type MetricName } from './metric-table.ts'
 
-export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
-
 /** One stored number; see MetricChange. */
 export type StoredNumber = { metric: string; labelValues: readonly string[]; field: string; value: number }
 

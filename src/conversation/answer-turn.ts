@@ -1,0 +1,105 @@
+/** Asks the model for the answer to one committed turn: fits the history, runs the completion, reads it to its end. Writes nothing but what it learnt of the model. */
+import { assembleChat } from '../chat/assemble.ts'
+import { complete } from '../chat/complete.ts'
+import type { CompletePorts, Principal, TokenCounter } from '../chat/ports.ts'
+import { type ChatTurnRequest, TURN_CHARS_MAX } from '../contract/chat-turn.ts'
+import { AppError } from '../errors.ts'
+import type { ConversationStore } from './conversation-store.ts'
+import { type FitInput, fitHistory } from './fit-history.ts'
+import { turnsOf } from './history-window.ts'
+import type { AssistantBody } from './item-codec.ts'
+
+/** What fits a row of storage whatever its characters, as for the user's turn (see ROW_BYTES_MAX). A longer answer ends here, as by max_tokens. */
+const ANSWER_CHARS_MAX = TURN_CHARS_MAX
+
+export type AnswerPorts = { complete: CompletePorts; tokenCounter: TokenCounter }
+
+export type AnswerCall = {
+  principal: Principal
+  request: ChatTurnRequest
+  requestId: string
+  /** The alias to ask. */
+  model: string
+  /** Of the user's committed item. */
+  userSeq: number
+  signal: AbortSignal
+}
+
+export type TurnAnswer = { body: Omit<AssistantBody, 'atMs'>; modelUsed: string }
+
+/** Rejects with an AppError when there is no whole answer. */
+export async function answerTurn(ports: AnswerPorts, store: ConversationStore, call: AnswerCall): Promise<TurnAnswer> {
+  const input = fitInput(store, call)
+  try {
+    return await ask(ports, store, call, input)
+  } catch (thrown) {
+    // Bytes and the last count are bounds only while the model's template and context are what they were. The server has the last word.
+    const refused = thrown instanceof AppError && thrown.code === 'context_length_exceeded'
+    if (!refused || thrown.param === 'message') throw thrown
+    return ask(ports, store, call, { ...input, mustCount: true })
+  }
+}
+
+function fitInput(store: ConversationStore, { request, model, userSeq }: AnswerCall): FitInput {
+  const lastAnswer = store.lastOfKind('assistant')
+  const body = lastAnswer?.kind === 'assistant' && lastAnswer.body.model === model ? lastAnswer.body : undefined
+  const counted =
+    lastAnswer && body?.promptTokens !== undefined && body.completionTokens !== undefined
+      ? {
+          fromSeq: body.promptFromSeq,
+          beforeSeq: lastAnswer.seq + 1,
+          tokens: body.promptTokens + body.completionTokens,
+        }
+      : undefined
+  return {
+    model,
+    system: store.systemItems().flatMap((item) => (item.kind === 'system' ? [item.body.text] : [])),
+    turns: turnsOf(store.history(counted?.fromSeq ?? 1, userSeq)),
+    message: request.message,
+    maxTokens: request.model_config?.max_tokens,
+    contextTokens: store.contextTokens(model),
+    counted,
+    mustCount: false,
+  }
+}
+
+async function ask(
+  ports: AnswerPorts,
+  store: ConversationStore,
+  { principal, request, requestId, model, userSeq, signal }: AnswerCall,
+  input: FitInput,
+): Promise<TurnAnswer> {
+  const fit = await fitHistory(input, ports.tokenCounter, signal)
+  if (fit.contextTokens !== undefined) store.setContextTokens(model, fit.contextTokens)
+
+  const { model: _, max_tokens: __, ...sampling } = request.model_config ?? {}
+  const completion = await complete(ports.complete, {
+    principal,
+    request: {
+      kind: 'chat',
+      body: {
+        ...sampling,
+        model,
+        messages: fit.messages,
+        ...(fit.maxTokens === undefined ? {} : { max_tokens: fit.maxTokens }),
+      },
+    },
+    requestId,
+    signal,
+  })
+  const { choices, usage } = await assembleChat(completion.events, { tokenIds: false })
+  const choice = choices[0]
+  if (!choice) throw new AppError('upstream_interrupted', 'The model gave no answer.')
+  const whole = choice.message.content ?? ''
+  const text = whole.slice(0, ANSWER_CHARS_MAX)
+  return {
+    body: {
+      text,
+      model,
+      finishReason: text === whole ? choice.finish_reason : 'length',
+      promptFromSeq: fit.turns[0]?.firstSeq ?? userSeq,
+      ...(usage ? { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens } : {}),
+    },
+    modelUsed: completion.deployment.model,
+  }
+}

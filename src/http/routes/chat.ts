@@ -1,0 +1,21 @@
+/** `POST /chat`: one turn of a stored conversation, answered whole. The conversation's object runs it; see src/conversation/. */
+import { chatTurnRequestSchema } from '../../contract/chat-turn.ts'
+import { AppError } from '../../errors.ts'
+import { readJson } from '../read-json.ts'
+import { principalOf, type Route } from '../route.ts'
+
+export const chat: Route = {
+  method: 'POST',
+  path: '/chat',
+  errors: 'problem',
+  access: { scope: 'chat' },
+  body: 'text',
+  async handle(context) {
+    const request = await readJson(context, chatTurnRequestSchema)
+    const requestId = context.get('requestId')
+    const turn = await context.get('ports').conversations.turn({ principal: principalOf(context), request, requestId })
+    if (!turn.ok) throw AppError.fromValue(turn.error)
+    context.set('model', turn.response.model_used)
+    return context.json(turn.response)
+  },
+}

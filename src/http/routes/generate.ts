@@ -1,0 +1,30 @@
+/** `POST /generate`: continues a text with the default model, as likely as can be (temperature 0), so that the same text always gets the same. */
+import { assembleText } from '../../chat/assemble.ts'
+import { complete } from '../../chat/complete.ts'
+import { type GenerateResponse, generateRequestSchema } from '../../contract/generate.ts'
+import { readJson } from '../read-json.ts'
+import { principalOf, type Route } from '../route.ts'
+
+export const generate: Route = {
+  method: 'POST',
+  path: '/generate',
+  errors: 'problem',
+  access: { scope: 'chat' },
+  body: 'text',
+  async handle(context) {
+    const { text, max_length } = await readJson(context, generateRequestSchema)
+    const { complete: ports, settings } = context.get('ports')
+    context.set('model', settings.defaultModel)
+    const completion = await complete(ports, {
+      principal: principalOf(context),
+      request: {
+        kind: 'text',
+        body: { model: settings.defaultModel, prompt: text, max_tokens: max_length, temperature: 0 },
+      },
+      requestId: context.get('requestId'),
+      signal: context.req.raw.signal,
+    })
+    const { choices } = await assembleText(completion.events, { tokenIds: false })
+    return context.json({ generated_text: choices[0]?.text ?? '' } satisfies GenerateResponse)
+  },
+}
