@@ -3,9 +3,9 @@
  * implementation; here every step is an IEEE operation that the language defines exactly, so that two replicas draw the same token.
  */
 
-const LN2_HIGH = 6.9314718036912381649e-1
-const LN2_LOW = 1.90821492927058770002e-10
-const LOG2_E = 1.4426950408889634
+const LN2_HIGH = 0.6931471803691238
+const LN2_LOW = 1.9082149292705877e-10
+const LOG2_E = Math.LOG2E
 /** Below this exp is taken to be 0: no softmax of doubles can see it. */
 const EXP_LOWEST = -700
 
@@ -58,9 +58,8 @@ export function ln(x: number): number {
   const s = f / (2 + f)
   const z = s * s
   const w = z * z
-  const odd = w * (0.3999999999940941908 + w * (0.2222219843214978396 + w * 0.1531383769920937332))
-  const even =
-    z * (0.666666666666673513 + w * (0.2857142874366239149 + w * (0.1818357216161805012 + w * 0.1479819860511658591)))
+  const odd = w * (0.3999999999940942 + w * (0.22222198432149784 + w * 0.15313837699209373))
+  const even = z * (0.6666666666666735 + w * (0.2857142874366239 + w * (0.1818357216161805 + w * 0.14798198605116586)))
   const half = 0.5 * f * f
   return k * LN2_HIGH - (half - (s * (half + odd + even) + k * LN2_LOW) - f)
 }

@@ -1,0 +1,12 @@
+/** What an answer's sameness holds for: the weights, the graph, the kernels, our own code, and the kind of processor. */
+import { createHash } from 'node:crypto'
+import { arch, cpus } from 'node:os'
+import { IMPORTER_VERSION } from '../models/model-config.ts'
+
+/** Raise when the same graph, prompt, parameters and seed may give another token: the scheduler's rules or the sampler changed. */
+export const ENGINE_VERSION = 1
+
+export function systemFingerprint(weightsSha256: string, ortVersion: string): string {
+  const parts = [weightsSha256, IMPORTER_VERSION, ortVersion, ENGINE_VERSION, cpus()[0]?.model ?? 'unknown', arch()]
+  return `fp_${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12)}`
+}

@@ -1,0 +1,56 @@
+/** A request's body as JSON within bounds, and as the type that a schema gives it. */
+import type { IncomingMessage } from 'node:http'
+import * as z from 'zod/mini'
+import { RequestError } from './request-error.ts'
+
+// zod/mini has no messages of its own.
+z.config(z.locales.en())
+
+/** The longest context that is served is 8,192 tokens today, which as ids is 60 kB and as text rarely 100 kB; the rest is room. */
+export const BODY_BYTES_MAX = 4 * 1024 * 1024
+
+/**
+ * @throws RequestError for a body that is not JSON, says it is not, or is too large
+ * The content type is required: a web page cannot send it to this machine without asking first (CORS), plain text it can.
+ */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const contentType = request.headers['content-type'] ?? ''
+  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
+    throw new RequestError('invalid_content_type', 'The body must be JSON: send Content-Type: application/json.')
+  }
+  if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX) throw tooLarge()
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request) {
+    bytes += chunk.length
+    if (bytes > BODY_BYTES_MAX) throw tooLarge()
+    chunks.push(chunk)
+  }
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)))
+  } catch {
+    throw new RequestError('invalid_json', 'The body is not valid JSON.')
+  }
+}
+
+const tooLarge = () => new RequestError('body_too_large', `The body is larger than ${BODY_BYTES_MAX} bytes.`)
+
+/** @throws RequestError naming the first field that is wrong */
+export function parse<Output>(schema: z.ZodMiniType<Output>, body: unknown): Output {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new RequestError('invalid_request', 'The body must be a JSON object.')
+  }
+  const parsed = schema.safeParse(body)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  const param = pathOf(issue?.path ?? [])
+  throw new RequestError('invalid_request', `${param || 'body'}: ${issue?.message ?? 'is invalid'}`, param || null)
+}
+
+/** As in `messages[0].content`. */
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`),
+    '',
+  )
+}

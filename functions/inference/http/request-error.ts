@@ -1,0 +1,52 @@
+/** Everything that can go wrong with a request, as one table, and the envelope in which OpenAI's clients expect it. */
+import type { OpenAiErrorBody } from '../../../src/contract/chat-completion.ts'
+
+type Entry = { status: number; type: 'invalid_request_error' | 'authentication_error' | 'server_error' }
+
+const ERRORS = {
+  invalid_json: { status: 400, type: 'invalid_request_error' },
+  invalid_content_type: { status: 400, type: 'invalid_request_error' },
+  invalid_request: { status: 400, type: 'invalid_request_error' },
+  unsupported_parameter: { status: 400, type: 'invalid_request_error' },
+  unknown_parameter: { status: 400, type: 'invalid_request_error' },
+  context_length_exceeded: { status: 400, type: 'invalid_request_error' },
+  invalid_api_key: { status: 401, type: 'authentication_error' },
+  not_found: { status: 404, type: 'invalid_request_error' },
+  model_not_found: { status: 404, type: 'invalid_request_error' },
+  method_not_allowed: { status: 405, type: 'invalid_request_error' },
+  body_too_large: { status: 413, type: 'invalid_request_error' },
+  internal_error: { status: 500, type: 'server_error' },
+  engine_crashed: { status: 500, type: 'server_error' },
+  queue_full: { status: 503, type: 'server_error' },
+  model_loading: { status: 503, type: 'server_error' },
+  engine_unavailable: { status: 503, type: 'server_error' },
+} satisfies Record<string, Entry>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export class RequestError extends Error {
+  readonly code: ErrorCode
+  readonly param: string | null
+
+  /** @param param the field of the request that is wrong, as a path such as `messages[0].content` */
+  constructor(code: ErrorCode, message: string, param: string | null = null) {
+    super(message)
+    this.code = code
+    this.param = param
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+
+  body(): OpenAiErrorBody {
+    return { error: { message: this.message, type: ERRORS[this.code].type, param: this.param, code: this.code } }
+  }
+}
+
+/** What the engine said, for the caller. */
+export function engineError(code: 'engine_crashed' | 'engine_unavailable'): RequestError {
+  return code === 'engine_crashed'
+    ? new RequestError(code, 'The inference engine died while it answered; it is being started again.')
+    : new RequestError(code, 'The inference engine is not running.')
+}

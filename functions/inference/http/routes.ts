@@ -1,0 +1,23 @@
+/** All routes of the server. */
+import { chatCompletions, invocations } from './chat-completions.ts'
+import { generate } from './generate.ts'
+import type { Route } from './route.ts'
+import { health, metrics, models, ping } from './status.ts'
+import { textCompletions } from './text-completions.ts'
+import { tokenize } from './tokenize.ts'
+
+export const ROUTES: readonly Route[] = [
+  { method: 'POST', path: '/v1/chat/completions', handler: chatCompletions },
+  { method: 'POST', path: '/v1/completions', handler: textCompletions },
+  { method: 'GET', path: '/v1/models', handler: models },
+  { method: 'POST', path: '/generate', handler: generate },
+  { method: 'POST', path: '/tokenize', handler: tokenize },
+  { method: 'GET', path: '/health', open: true, handler: health },
+  { method: 'GET', path: '/metrics', handler: metrics },
+]
+
+/** SageMaker calls without a key, from inside its own network; the two exist nowhere else. */
+export const SAGEMAKER_ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/ping', open: true, handler: ping },
+  { method: 'POST', path: '/invocations', open: true, handler: invocations },
+]

@@ -1,0 +1,37 @@
+/** What the routes need of the rest of the server. */
+import type { Engine } from '../engine/engine-client.ts'
+import type { ChatTemplate } from '../text/chat-template.ts'
+import type { Tokenizer } from '../text/tokenizer.ts'
+import { RequestError } from './request-error.ts'
+import type { ServerMetrics } from './server-metrics.ts'
+
+/** A model that can answer. */
+export type Serving = {
+  modelName: string
+  /** Seconds since 1970 at which the model came up, for /v1/models. */
+  created: number
+  fingerprint: string
+  /** Tokens of prompt and answer together. */
+  context: number
+  /** Requests that wait beyond those that run. */
+  queueMax: number
+  slots: number
+  bosTokenId: number | null
+  eosTokenIds: readonly number[]
+  tokenizer: Tokenizer
+  /** Or why chat is not possible. */
+  template: { ok: true; template: ChatTemplate } | { ok: false; message: string }
+  engine: Engine
+  metrics: ServerMetrics
+}
+
+/** Before the model is there, requests are refused; /health tells the two apart. */
+export type Server = { serving: Serving | null; metrics: ServerMetrics }
+
+/** @throws RequestError while the model loads */
+export function whenServing({ serving }: Server): Serving {
+  if (serving === null || serving.engine.state() === 'loading') {
+    throw new RequestError('model_loading', 'The model is still loading.')
+  }
+  return serving
+}

@@ -1,0 +1,67 @@
+/** The whole server: listens at once, loads the model, serves until it is stopped. For main.ts, and for tests in their own process. */
+import type { AddressInfo } from 'node:net'
+import { type EngineClientOptions, startEngine } from '../engine/engine-client.ts'
+import { systemFingerprint } from '../engine/fingerprint.ts'
+import { readModelConfig } from '../engine/model-folder.ts'
+import type { Settings } from '../settings.ts'
+import { compileChatTemplate } from '../text/chat-template.ts'
+import { loadTokenizer } from '../text/tokenizer.ts'
+import { createHttpServer } from './http-server.ts'
+import { ROUTES, SAGEMAKER_ROUTES } from './routes.ts'
+import { createServerMetrics } from './server-metrics.ts'
+import type { Server, Serving } from './serving.ts'
+
+export type RunningServer = {
+  /** Of this machine, with the port that was taken. */
+  url: string
+  /** Loads an imported model's folder. Rejects when the engine cannot. */
+  serve(folder: string): Promise<Serving>
+  /** Takes no more connections, lets answers in flight end for `graceMs`, then cuts them. */
+  stop(graceMs: number): Promise<void>
+}
+
+/** Rejects when the address is taken. */
+export async function startServer(settings: Settings, log: (line: string) => void): Promise<RunningServer> {
+  const metrics = createServerMetrics()
+  const server: Server = { serving: null, metrics }
+  const routes = settings.sagemaker ? [...ROUTES, ...SAGEMAKER_ROUTES] : ROUTES
+  const http = createHttpServer({ server, routes, access: settings.access, log })
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', reject)
+    http.listen(settings.port, settings.host, () => resolve())
+  })
+  // Sound because a TCP server that listens has an address with a port.
+  const { port } = http.address() as AddressInfo
+
+  return {
+    url: `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`,
+    async serve(folder) {
+      const config = readModelConfig(folder)
+      const { slots, queueMax, threads, chunkTokens, batchInvariant } = settings
+      const context = Math.min(settings.context, config.contextLength)
+      const engineOptions: EngineClientOptions = { folder, slots, context, threads, chunkTokens, batchInvariant }
+      const engine = startEngine({ ...engineOptions, onStep: metrics.step, log })
+      const [tokenizer, { ortVersion }] = await Promise.all([loadTokenizer(folder), engine.ready])
+      const bosToken = textOf(config.bosTokenId)
+      const eosToken = textOf(config.eosTokenIds[0] ?? null)
+      function textOf(id: number | null) {
+        return id === null ? '' : tokenizer.decode([id], { keepSpecialTokens: true })
+      }
+      server.serving = {
+        ...{ modelName: config.name, created: Math.floor(Date.now() / 1_000), context, slots, queueMax },
+        ...{ bosTokenId: config.bosTokenId, eosTokenIds: config.eosTokenIds, tokenizer, engine, metrics },
+        fingerprint: systemFingerprint(config.weightsSha256, ortVersion),
+        template: compileChatTemplate(config.chatTemplate, { bosToken, eosToken }),
+      }
+      return server.serving
+    },
+    async stop(graceMs) {
+      const closed = new Promise<void>((resolve) => http.close(() => resolve()))
+      http.closeIdleConnections()
+      const cut = setTimeout(() => http.closeAllConnections(), graceMs)
+      await closed
+      clearTimeout(cut)
+      await server.serving?.engine.stop()
+    },
+  }
+}
