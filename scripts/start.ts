@@ -5,7 +5,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ensureModel } from '../functions/inference/models/ensure-model.ts'
-import { progressPrinter } from '../functions/inference/models/progress.ts'
+import { modelSource } from '../functions/inference/models/model-source.ts'
+import { progressWriter } from '../functions/inference/models/progress-writer.ts'
 import { banner } from './start/banner.ts'
 import { edgeCommand, inferenceCommand } from './start/commands.ts'
 import { type DevelopmentState, prepareState } from './start/development-state.ts'
@@ -18,12 +19,12 @@ const READY_WITHIN_MS = 60_000
 
 async function main(): Promise<number> {
   const parsed = parseOptions(process.argv.slice(2))
-  if (!parsed.ok) {
+  if (parsed.kind === 'wrong') {
     console.error(parsed.message)
     return 2
   }
-  if (parsed.help) {
-    console.log(parsed.help)
+  if (parsed.kind === 'help') {
+    console.log(parsed.text)
     return 0
   }
   const options = parsed.options
@@ -38,7 +39,9 @@ async function main(): Promise<number> {
     return 1
   }
 
-  const model = await ensureModel({ model: options.model, onProgress: progressPrinter() })
+  const progress = progressWriter(process.stderr)
+  const model = await ensureModel({ ...modelSource(options.model), onProgress: progress.show })
+  progress.end()
   if (!model.ok) {
     console.error(model.message)
     return 1

@@ -24,10 +24,10 @@ export function readDevelopmentKey(stateDir: string): string | undefined {
 }
 
 /** Makes what is missing. The Worker's file holds the key's hash, never the key. */
-export async function prepareState(
+export function prepareState(
   stateDir: string,
   settings: { modelName: string; inferencePort: number },
-): Promise<DevelopmentState> {
+): DevelopmentState {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const key = readDevelopmentKey(stateDir) ?? makeApiKey()
   writeSecret(join(stateDir, KEY_FILE), `${key}\n`)
@@ -35,7 +35,7 @@ export async function prepareState(
   const variables = {
     PERIGEE_INFERENCE_URL: `http://127.0.0.1:${settings.inferencePort}`,
     PERIGEE_DEFAULT_MODEL: settings.modelName,
-    PERIGEE_KEY_SHA256: await sha256Hex(key),
+    PERIGEE_KEY_SHA256: sha256Hex(key),
   }
   writeSecret(
     envFile,

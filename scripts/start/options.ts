@@ -21,9 +21,9 @@ const USAGE = `Usage: npm start -- [options]
   --help               this text`
 
 type ParsedOptions =
-  | { ok: true; options: StartOptions; help?: undefined }
-  | { ok: true; help: string; options?: undefined }
-  | { ok: false; message: string }
+  | { kind: 'options'; options: StartOptions }
+  | { kind: 'help'; text: string }
+  | { kind: 'wrong'; message: string }
 
 function toPort(text: string): number | undefined {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
@@ -32,14 +32,14 @@ function toPort(text: string): number | undefined {
 
 /** Wrong options are a value: the message says which one and shows the usage. */
 export function parseOptions(argv: readonly string[]): ParsedOptions {
-  const fail = (reason: string): ParsedOptions => ({ ok: false, message: `${reason}\n\n${USAGE}` })
+  const fail = (reason: string): ParsedOptions => ({ kind: 'wrong', message: `${reason}\n\n${USAGE}` })
   let values: ReturnType<typeof read>
   try {
     values = read(argv)
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error))
   }
-  if (values.help) return { ok: true, help: USAGE }
+  if (values.help) return { kind: 'help', text: USAGE }
   const port = toPort(values.port)
   if (port === undefined) return fail(`--port must be a number from 1 to 65535, not ${values.port}`)
   const inferencePort = toPort(values['inference-port'])
@@ -48,7 +48,7 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
   }
   if (port === inferencePort) return fail('--port and --inference-port must differ')
   return {
-    ok: true,
+    kind: 'options',
     options: {
       port,
       inferencePort,
