@@ -1,6 +1,5 @@
 /** Table of contents of the edge: middleware in its order, then the routes, then what happens when nothing fits or something fails. */
 import { Hono } from 'hono'
-import { sha256Hex } from './auth/api-key.ts'
 import type { Env } from './env.ts'
 import { accessLog } from './http/middleware/access-log.ts'
 import { authenticate } from './http/middleware/authenticate.ts'
@@ -12,7 +11,7 @@ import { requestId } from './http/middleware/request-id.ts'
 import type { HttpPorts } from './http/ports.ts'
 import { answerError, answerUnknownRoute } from './http/render/failure.ts'
 import type { AppEnv } from './http/route.ts'
-import { ROUTES } from './http/routes.ts'
+import { routes } from './http/route-table.ts'
 import { wire } from './wiring.ts'
 
 /** `portsOf` is called once per request and must remember what it made. */
@@ -24,18 +23,18 @@ export function createApp(portsOf: (env: Env) => HttpPorts = wire): Hono<AppEnv>
   app.use(cors())
   app.use(providePorts(portsOf))
 
-  for (const route of ROUTES) {
+  for (const route of routes) {
     app.on(
       route.method,
       route.path,
       declareRoute(route),
       ...(route.body ? [bodyLimit(route.body)] : []),
-      ...(route.access === 'open' ? [] : [authenticate(route.access.scope, sha256Hex)]),
+      ...(route.access === 'open' ? [] : [authenticate(route.access.scope)]),
       (context) => route.handle(context),
     )
   }
 
-  app.notFound(answerUnknownRoute(ROUTES))
+  app.notFound(answerUnknownRoute(routes))
   app.onError(answerError)
   return app
 }

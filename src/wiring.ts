@@ -3,6 +3,7 @@
  * Object class call `wire(env)`.
  */
 import { waitUntil } from 'cloudflare:workers'
+import { sha256Hex } from './auth/api-key.ts'
 import { configuredKeys } from './auth/configured-keys.ts'
 import type { Deployment, TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
@@ -63,6 +64,7 @@ function makeWiring(env: Env): Wiring {
     tokenCounter: tokenCounter(endpoint),
     complete: { models, attempt: attemptInOrder(), meter: metrics.meter, drawSeed },
     keys: configuredKeys(config.PERIGEE_KEY_SHA256),
+    sha256Hex,
     conversations: durableConversations(env.CONVERSATION),
     metrics: metrics.reader,
     settings: {

@@ -25,11 +25,12 @@ export function visibleEvent(event: ModelEvent, view: CallerView): ModelEvent | 
     const { prompt_token_ids: _, ...rest } = visible
     visible = rest
   }
-  if (visible.choices.some(hasTokenIds)) {
-    // Sound: each choice keeps its kind, and only optional fields go.
-    visible = { ...visible, choices: visible.choices.map(withoutTokenIds) } as ModelEvent
-  }
-  return visible
+  if (!visible.choices.some(hasTokenIds)) return visible
+  const choices = visible.choices.map(withoutTokenIds)
+  // The model held text back: without its ids such an event says nothing.
+  if (choices.every(saysNothing)) return undefined
+  // Sound: each choice keeps its kind, and only optional fields go.
+  return { ...visible, choices } as ModelEvent
 }
 
 type Choice = ModelEvent['choices'][number]
@@ -41,4 +42,11 @@ function hasTokenIds(choice: Choice): boolean {
 function withoutTokenIds(choice: Choice): Choice {
   const { token_ids: _, prompt_token_ids: __, ...rest } = choice as ChatChunkChoice & { prompt_token_ids?: number[] }
   return rest
+}
+
+function saysNothing(choice: Choice): boolean {
+  if (choice.finish_reason !== null || choice.logprobs) return false
+  if ('text' in choice) return choice.text === ''
+  for (const field in choice.delta) if (field !== 'content' || choice.delta.content !== '') return false
+  return true
 }

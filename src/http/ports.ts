@@ -37,6 +37,8 @@ export type HttpSettings = {
 export type HttpPorts = {
   complete: CompletePorts
   keys: Keys
+  /** SHA-256 as 64 lower-case hexadecimal digits: how `keys` knows a key. */
+  sha256Hex(text: string): string
   conversations: Conversations
   metrics: MetricsReader
   settings: HttpSettings

@@ -1,4 +1,4 @@
-/** What a route declares beside its handler. src/http/routes.ts is the table of all of them. */
+/** What a route declares beside its handler. src/http/route-table.ts is the table of all of them. */
 import type { Context } from 'hono'
 import type { Principal } from '../chat/ports.ts'
 import type { Env } from '../env.ts'

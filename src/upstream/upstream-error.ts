@@ -84,7 +84,8 @@ function readRefusal(body: unknown): Refusal {
     ...(typeof message === 'string' ? { message } : {}),
     // A code goes into our log, so it must look like one.
     ...(typeof code === 'string' && /^\w{1,64}$/.test(code) ? { code } : {}),
-    ...(typeof param === 'string' ? { param } : {}),
+    // As our own errors write paths: messages.0.role.
+    ...(typeof param === 'string' ? { param: param.replace(/\[(\d+)\]/g, '.$1') } : {}),
   }
 }
 

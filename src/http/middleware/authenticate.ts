@@ -1,22 +1,21 @@
 /** `Authorization: Bearer pg_...` to a principal. Only the hash of the key is looked up, and nothing of the key is kept or logged. */
 import type { MiddlewareHandler } from 'hono'
 import { AppError } from '../../errors.ts'
-import type { Keys } from '../ports.ts'
 import type { AppEnv, Scope } from '../route.ts'
 
 /** No key of ours and no token is longer: more is not worth a hash. */
 const TOKEN_CHARS_MAX = 4_096
 
 /**
- * Policy when the keys' store fails: closed; its error becomes the answer. `hash` is SHA-256 in lower-case hexadecimal.
+ * Policy when the keys' store fails: closed; its error becomes the answer.
  * The same message for a missing, malformed and unknown key: which it is helps only who guesses.
  */
-export function authenticate(scope: Scope, hash: (text: string) => string): MiddlewareHandler<AppEnv> {
+export function authenticate(scope: Scope): MiddlewareHandler<AppEnv> {
   return async (context, next) => {
     const token = bearerToken(context.req.header('authorization'))
     if (token === undefined) throw noValidKey()
-    const keys: Keys = context.get('ports').keys
-    const principal = await keys.find(hash(token))
+    const { keys, sha256Hex } = context.get('ports')
+    const principal = await keys.find(sha256Hex(token))
     if (!principal) throw noValidKey()
     context.set('principal', principal)
     if (!principal.scopes.includes(scope)) throw new AppError('permission_denied', `This key lacks the scope ${scope}.`)

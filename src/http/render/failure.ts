@@ -44,11 +44,8 @@ function shapeOfUnknownPath(path: string): ErrorShape {
   return path === '/v1' || path.startsWith('/v1/') ? 'openai' : 'problem'
 }
 
-/** Our patterns have two kinds of parts: text, and one parameter with or without a regular expression. */
+/** Our patterns have two kinds of parts: text, and one parameter. */
 function matcher(pattern: string): (path: string) => boolean {
-  const source = pattern
-    .replace(/\./g, '\\.')
-    .replace(/:\w+(?:\{(.+?)\})?/g, (_, expression?: string) => expression?.replaceAll('\\.', '.') ?? '[^/]+')
-  const expression = new RegExp(`^${source}$`)
+  const expression = new RegExp(`^${pattern.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`)
   return (path) => expression.test(path)
 }

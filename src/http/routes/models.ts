@@ -15,8 +15,8 @@ export const listModels: Route = {
 
 export const retrieveModel: Route = {
   method: 'GET',
-  // Names of models hold slashes.
-  path: '/v1/models/:id{.+}',
+  // A name that holds a slash is sent as OpenAI's clients send it: percent-encoded.
+  path: '/v1/models/:id',
   errors: 'openai',
   access: { scope: 'chat' },
   handle(context) {

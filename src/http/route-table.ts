@@ -8,7 +8,7 @@ import { health } from './routes/health.ts'
 import { metrics } from './routes/metrics.ts'
 import { listModels, retrieveModel } from './routes/models.ts'
 
-export const ROUTES: readonly Route[] = [
+export const routes: readonly Route[] = [
   chatCompletions,
   completions,
   listModels,
