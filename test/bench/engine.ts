@@ -1,0 +1,136 @@
+/**
+ * `npm run bench:engine`: tokens per second of our engine beside llama.cpp, on the same file of weights with the same number of
+ * threads. docs/performance.md says how to read it.
+ */
+import { type EngineProcess, startEngine } from './engine/engine-process.ts'
+import { BATCH_MAX, CONTEXT, type EngineCell, STEPS_MAX, tokensOf } from './engine/measured-engine.ts'
+import { modelFiles } from './engine/model-files.ts'
+import { alternations } from './measure/alternate.ts'
+import { type BenchOptions, runBench } from './measure/options.ts'
+import { conclude } from './measure/outcome.ts'
+import { progress, progressDone } from './measure/progress.ts'
+import { median, medianRatio, relativeSpread, round } from './measure/statistics.ts'
+import { table } from './measure/table.ts'
+import { installPeers } from './peers/install.ts'
+
+const THREADS = 2
+const NAMES = ['perigee', 'llama'] as const
+type Name = (typeof NAMES)[number]
+
+/** Fewer steps for more streams: every cell takes a second or two. */
+const STEPS_BY_BATCH: readonly [batch: number, steps: number][] = [
+  [1, STEPS_MAX],
+  [4, 32],
+  [BATCH_MAX, 24],
+]
+const STEPS_QUICK = 4
+
+/** Samples are tokens per second by `name cell`. */
+type Samples = Map<string, number[]>
+
+await runBench('bench:engine', NAMES, async (options) => {
+  const files = await modelFiles()
+  const names = NAMES.filter((name) => options.only.length === 0 || options.only.includes(name))
+  if (names.includes('llama')) installPeers()
+  const cells = cellsFor(options)
+  const engines = new Map<Name, EngineProcess>()
+  const samples: Samples = new Map()
+  try {
+    for (const name of names) {
+      progress(`loading ${name}`)
+      engines.set(name, await startEngine(name, { ...files, threads: THREADS }))
+    }
+    for (const [round, order] of alternations(names, options.alternations).entries()) {
+      for (const cell of cells) {
+        progress(`alternation ${round + 1} of ${options.alternations}: ${title(cell)}`)
+        for (const name of order) await sample(engines, name, cell, samples)
+      }
+    }
+    progressDone()
+    report(engines, cells, samples, options, files.name)
+  } finally {
+    for (const engine of engines.values()) await engine.stop()
+  }
+})
+
+async function sample(
+  engines: Map<Name, EngineProcess>,
+  name: Name,
+  cell: EngineCell,
+  samples: Samples,
+): Promise<void> {
+  const ms = await engines.get(name)?.measure(cell)
+  if (ms === undefined) return
+  const key = `${name} ${title(cell)}`
+  samples.set(key, [...(samples.get(key) ?? []), (tokensOf(cell) / ms) * 1_000])
+}
+
+function cellsFor({ quick }: BenchOptions): EngineCell[] {
+  return [0, CONTEXT].flatMap((context): EngineCell[] => [
+    ...STEPS_BY_BATCH.map(([batch, steps]) => ({
+      kind: 'decode' as const,
+      batch,
+      context,
+      steps: quick ? STEPS_QUICK : steps,
+    })),
+    { kind: 'prefill', tokens: 128, context },
+    { kind: 'prefill', tokens: 512, context },
+  ])
+}
+
+function title(cell: EngineCell): string {
+  const what = cell.kind === 'decode' ? `decode, batch ${cell.batch}` : `prefill of ${cell.tokens}`
+  return `${what}, context ${cell.context}`
+}
+
+/** The same as a name in JSON. */
+function figureName(cell: EngineCell): string {
+  return cell.kind === 'decode'
+    ? `decodeBatch${cell.batch}Context${cell.context}`
+    : `prefill${cell.tokens}Context${cell.context}`
+}
+
+function report(
+  engines: ReadonlyMap<Name, EngineProcess>,
+  cells: readonly EngineCell[],
+  samples: Samples,
+  options: BenchOptions,
+  model: string,
+): void {
+  const of = (name: Name, cell: EngineCell) => samples.get(`${name} ${title(cell)}`) ?? []
+  const names = [...engines.keys()]
+  const both = names.length === NAMES.length
+  const ratio = (cell: EngineCell) => round(medianRatio(of('perigee', cell), of('llama', cell)))
+  const rows = cells.map((cell) => [
+    title(cell),
+    ...names.flatMap((name) => [
+      String(round(median(of(name, cell)))),
+      String(Math.round(relativeSpread(of(name, cell)) * 100)),
+    ]),
+    ...(both ? [ratio(cell).toFixed(2)] : []),
+  ])
+  console.log(table(['tokens/s', ...names.flatMap((name) => [name, '+-%']), ...(both ? ['ratio'] : [])], rows))
+  const versions = Object.fromEntries([...engines].map(([name, engine]) => [name, engine.version]))
+  const memory = Object.fromEntries([...engines].map(([name, engine]) => [name, Math.round(engine.rssMib())]))
+  console.log(`
+${model}, ${THREADS} threads, medians of ${options.alternations} alternations; the ratio is ours over llama.cpp's, more is better.
+Versions ${JSON.stringify(versions)}; resident MiB ${JSON.stringify(memory)}: ours has room for ${BATCH_MAX + 1} rows, llama.cpp for ${2 * BATCH_MAX}.`)
+  const figures = Object.fromEntries(
+    names.map((name) => [
+      name,
+      Object.fromEntries(cells.map((cell) => [figureName(cell), round(median(of(name, cell)))])),
+    ]),
+  )
+  const ratios = both
+    ? { 'perigee/llama': Object.fromEntries(cells.map((cell) => [figureName(cell), ratio(cell)])) }
+    : {}
+  const circumstances = {
+    unit: 'tokens/s',
+    model,
+    threads: THREADS,
+    alternations: options.alternations,
+    versions,
+    rssMib: memory,
+  }
+  conclude('engine', { figures: { ...circumstances, ...figures }, ratios }, options)
+}
