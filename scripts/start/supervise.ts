@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from './commands.ts'
 
 export type Supervised = {
@@ -19,6 +20,8 @@ const STEADY_AFTER_MS = 30_000
 /** Crashes in a row after which a restart will not help: a wrong setting, a broken build. */
 const CRASHES_MAX = 5
 const GRACE_MS = 5_000
+const GROUP_GRACE_MS = 1_000
+const GROUP_LOOK_EVERY_MS = 20
 const TAIL_LINES = 15
 
 export function supervise(options: {
@@ -87,18 +90,31 @@ export function supervise(options: {
         const kill = setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE_MS)
         await exited
         clearTimeout(kill)
+        await groupGone(child)
       }
       log.end()
     },
   }
 }
 
-/** To the whole group, since wrangler's own child would otherwise outlive a killed wrangler. */
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return
+/** wrangler hands its work to children of its own, which may end a little after it. What is left after a second is killed. */
+async function groupGone(child: ChildProcess): Promise<void> {
+  const deadline = performance.now() + GROUP_GRACE_MS
+  while (signalGroup(child, 0)) {
+    if (performance.now() > deadline) {
+      signalGroup(child, 'SIGKILL')
+      return
+    }
+    await pause(GROUP_LOOK_EVERY_MS)
+  }
+}
+
+/** To the whole group, since wrangler's own child would otherwise outlive a killed wrangler. False when nobody is left in it. */
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals | 0): boolean {
+  if (child.pid === undefined) return false
   try {
-    process.kill(-child.pid, signal)
+    return process.kill(-child.pid, signal)
   } catch {
-    // ESRCH: it is gone already, which is what was wanted.
+    return false // ESRCH: it is gone already, which is what was wanted.
   }
 }

@@ -26,7 +26,7 @@ afterAll(async () => {
 /** One sample of the inference server's own metrics. */
 async function inferenceMetric(name: string): Promise<number> {
   const text = await (await fetch(`${stack.inferenceUrl}/metrics`)).text()
-  const line = text.split('\n').find((candidate) => candidate.startsWith(name) && !candidate.startsWith('#'))
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
   if (!line) throw new Error(`no ${name} in:\n${text}`)
   return Number(line.split(' ').at(-1))
 }
@@ -110,8 +110,8 @@ describe('the official openai client', () => {
     }
     expect(chunks).toBeLessThan(100)
     await until(
-      'the engine has no running sequence',
-      async () => (await inferenceMetric('perigee_inference_slots_busy')) === 0,
+      'no request is left in the engine',
+      async () => (await inferenceMetric('perigee_inference_in_flight')) === 0,
       3_000,
     )
   })

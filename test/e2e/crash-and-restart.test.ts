@@ -1,7 +1,7 @@
 /** What survives a killed process, and what a caller sees of it. */
 import OpenAI from 'openai'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { freePort, makeStateDir, type Stack, startStack } from '../support/stack.ts'
+import { freePort, isRunning, makeStateDir, type Stack, startStack } from '../support/stack.ts'
 
 const MODEL = 'smollm2-135m-instruct'
 const state = makeStateDir()
@@ -114,13 +114,6 @@ test('Ctrl-C leaves no process behind', async () => {
   const before = stack.processes('')
   expect(before.length).toBeGreaterThan(2)
   expect(await stack.stop()).toBe(0)
-  const alive = before.filter((pid) => {
-    try {
-      process.kill(pid, 0)
-      return true
-    } catch {
-      return false
-    }
-  })
+  const alive = before.filter(isRunning)
   expect(alive).toEqual([])
 })

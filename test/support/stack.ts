@@ -73,7 +73,7 @@ export async function startStack(stateDir: string, ports?: { edge: number; infer
     inferenceUrl: `http://127.0.0.1:${inferencePort}`,
     key,
     output: () => text,
-    processes: (part) => descendants(child).filter((pid) => commandLine(pid).includes(part)),
+    processes: (part) => descendants(child).filter((pid) => processField(pid, 'args').includes(part)),
     printed,
     async stop() {
       child.kill('SIGINT')
@@ -100,10 +100,17 @@ function descendants(child: ChildProcess): number[] {
   return found
 }
 
-function commandLine(pid: number): string {
+/** A process that ended and was not collected yet (state Z) does not run. */
+export function isRunning(pid: number): boolean {
+  const state = processField(pid, 'stat')
+  return state !== '' && !state.startsWith('Z')
+}
+
+/** Empty when there is no such process (any more). */
+function processField(pid: number, field: 'args' | 'stat'): string {
   try {
-    return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' })
+    return execFileSync('ps', ['-o', `${field}=`, '-p', String(pid)], { encoding: 'utf8' })
   } catch {
-    return '' // It ended between the two looks.
+    return ''
   }
 }

@@ -14,7 +14,7 @@ export type Detokenizer = {
 /** Special tokens give no text unless `keepSpecialTokens`; either way they end a character that was begun. */
 export function createDetokenizer(bytes: TokenBytes, options: { keepSpecialTokens?: boolean } = {}): Detokenizer {
   // The decoder keeps the at most three bytes of a character that is not whole; a byte order mark is text like any other.
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
   return {
     push(id) {
       if (!bytes.isAdded(id)) return decoder.decode(bytes.of(id), { stream: true })
