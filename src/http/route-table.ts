@@ -3,10 +3,12 @@ import type { Route } from './route.ts'
 import { chat } from './routes/chat.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { completions } from './routes/completions.ts'
+import { docs } from './routes/docs.ts'
 import { generate } from './routes/generate.ts'
 import { health } from './routes/health.ts'
 import { metrics } from './routes/metrics.ts'
 import { listModels, retrieveModel } from './routes/models.ts'
+import { openapi } from './routes/openapi.ts'
 
 export const routes: readonly Route[] = [
   chatCompletions,
@@ -17,6 +19,8 @@ export const routes: readonly Route[] = [
   generate,
   metrics,
   health,
+  openapi,
+  docs,
 ]
 
 /** All that needs no key. A route that says `access: 'open'` and is not here fails a test, so that none becomes open by a slip. */

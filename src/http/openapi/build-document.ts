@@ -1,0 +1,132 @@
+/** The OpenAPI document, from the route table, the schemas and the error table. Runs at build time: see scripts/build-openapi.ts. */
+import * as z from 'zod/mini'
+import { ERRORS, type ErrorCode } from '../../errors.ts'
+import type { ErrorShape, Route } from '../route.ts'
+import { FIELD_NOTES } from './field-notes.ts'
+import { OPERATIONS, type Operation } from './operations.ts'
+import { COMPONENTS, type ComponentName } from './schemas.ts'
+
+type Json = { [field: string]: unknown }
+
+/** Throws when a route has no operation or an operation no route. */
+export function buildOpenApiDocument(options: { routes: readonly Route[]; version: string }): Json {
+  const paths: { [path: string]: Json } = {}
+  const described = new Set<string>()
+  for (const route of options.routes) {
+    const name = `${route.method} ${route.path}`
+    const operation = OPERATIONS[name]
+    if (!operation) throw new Error(`${name} is not in src/http/openapi/operations.ts.`)
+    described.add(name)
+    const path = route.path.replace(/:(\w+)/g, '{$1}')
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationObject(route, operation) }
+  }
+  const gone = Object.keys(OPERATIONS).filter((name) => !described.has(name))
+  if (gone.length > 0) throw new Error(`No such route: ${gone.join(', ')}.`)
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Perigee',
+      version: options.version,
+      summary: 'An LLM platform that answers from the edge.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ apiKey: [] }],
+    tags: [
+      { name: 'Completions', description: 'Answers from a model, nothing stored.' },
+      { name: 'Conversations', description: 'The history is kept for you.' },
+      { name: 'Models', description: 'What there is to ask.' },
+      { name: 'Operation', description: 'For those who run it.' },
+    ],
+    paths,
+    components: {
+      securitySchemes: {
+        apiKey: { type: 'http', scheme: 'bearer', description: 'An API key: `Authorization: Bearer pg_...`.' },
+      },
+      schemas: componentSchemas(),
+    },
+  }
+}
+
+function operationObject(route: Route, operation: Operation): Json {
+  const parameters = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }))
+  return {
+    operationId: operation.id,
+    tags: [operation.tag],
+    summary: operation.summary,
+    description: operation.description,
+    ...(route.access === 'open' ? { security: [] } : {}),
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(operation.request
+      ? {
+          requestBody: {
+            required: true,
+            content: {
+              'application/json': { schema: reference(operation.request.schema), example: operation.request.example },
+            },
+          },
+        }
+      : {}),
+    responses: {
+      200: { description: 'Success.', content: mapValues(operation.answers, answerObject) },
+      ...errorResponses(route.errors, [...operation.errors, 'internal_error']),
+    },
+  }
+}
+
+function answerObject(answer: Operation['answers'][string]): Json {
+  return {
+    ...(answer.schema ? { schema: reference(answer.schema) } : {}),
+    ...(answer.example === undefined ? {} : { example: answer.example }),
+  }
+}
+
+function errorResponses(shape: ErrorShape, codes: readonly ErrorCode[]): Json {
+  const byStatus: { [status: number]: ErrorCode[] } = {}
+  for (const code of codes) {
+    const { status } = ERRORS[code]
+    byStatus[status] = [...(byStatus[status] ?? []), code]
+  }
+  return mapValues(byStatus, (sameStatus) => ({
+    description: sameStatus.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' '),
+    content: {
+      [shape === 'openai' ? 'application/json' : 'application/problem+json']: {
+        schema: reference(shape === 'openai' ? 'OpenAiError' : 'Problem'),
+      },
+    },
+  }))
+}
+
+function componentSchemas(): Json {
+  const registry = z.registry<{ id: string; description: string }>()
+  for (const [id, [schema, description]] of Object.entries(COMPONENTS)) registry.add(schema, { id, description })
+  const { schemas } = z.toJSONSchema(registry, { io: 'input', uri: (id) => `#/components/schemas/${id}` })
+  for (const [name, schema] of Object.entries(schemas)) {
+    // OpenAPI says both for the whole document.
+    delete schema.$schema
+    delete schema.$id
+    describeFields(schema, FIELD_NOTES[name as ComponentName] ?? {}) // Sound: the registry holds COMPONENTS.
+  }
+  return schemas
+}
+
+function describeFields(schema: z.core.JSONSchema.BaseSchema, notes: Record<string, string>): void {
+  for (const [field, description] of Object.entries(notes)) {
+    const property = schema.properties?.[field]
+    if (typeof property !== 'object') throw new Error(`A note tells of ${field}, which is no field.`)
+    property.description = description
+  }
+}
+
+function reference(component: ComponentName): Json {
+  return { $ref: `#/components/schemas/${component}` }
+}
+
+function mapValues<Value>(record: Readonly<Record<string, Value>>, map: (value: Value) => unknown): Json {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
+}

@@ -1,0 +1,42 @@
+/** What each field of a request means, for the OpenAPI document. A test says that none is missing. */
+import type { ComponentName } from './schemas.ts'
+
+const SAMPLING = {
+  model: 'Name of the model, as `GET /v1/models` lists it.',
+  stream: 'Send the answer as server-sent events while it is made.',
+  stream_options: '`include_usage: true` adds a last event with the usage.',
+  temperature: 'Spread of the sampling. 0 always takes the likeliest token.',
+  top_p: 'Sample from the likeliest tokens that together have this probability.',
+  top_k: 'Sample from this many of the likeliest tokens. 0 and -1 mean all.',
+  seed: 'The same seed and request give the same answer on the same `system_fingerprint`.',
+  stop: 'Text, or up to 16 texts, at which the answer ends. The text itself is not part of it.',
+  max_tokens: 'The longest answer, in tokens.',
+  n: 'How many answers to give.',
+  return_token_ids: 'Also give the token ids of the prompt and of the answer.',
+}
+
+export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>> = {
+  ChatRequest: {
+    ...SAMPLING,
+    messages: 'The conversation so far, oldest first.',
+    max_completion_tokens: "OpenAI's newer name of `max_tokens`.",
+  },
+  Message: {
+    role: 'Who speaks.',
+    content: 'Text, or a list of typed parts.',
+  },
+  TextRequest: {
+    ...SAMPLING,
+    prompt: 'The text to continue, or its token ids.',
+  },
+  ChatTurnRequest: {
+    message: 'What the user says.',
+    conversation_id: 'An earlier answer has it. Without it a new conversation begins.',
+    user_id: 'Your own name for the user: a label, never authority.',
+    model_config: 'Settings of the model for this turn.',
+  },
+  GenerateRequest: {
+    text: 'The text to continue.',
+    max_length: 'The longest continuation, in tokens.',
+  },
+}

@@ -1,0 +1,186 @@
+/** What the OpenAPI document says of each route beyond the route table. Not in the bundle: see schemas.ts. */
+import type { ErrorCode } from '../../errors.ts'
+import type { ComponentName } from './schemas.ts'
+
+export type Operation = {
+  id: string
+  tag: 'Completions' | 'Models' | 'Conversations' | 'Operation'
+  summary: string
+  description: string
+  request?: { schema: ComponentName; example: object }
+  /** The answers with status 200, by media type. */
+  answers: Readonly<Record<string, { schema?: ComponentName; example?: unknown }>>
+  /** Beyond those that any route may give. */
+  errors: readonly ErrorCode[]
+}
+
+const KEY: readonly ErrorCode[] = ['invalid_api_key', 'permission_denied']
+const BODY: readonly ErrorCode[] = ['invalid_json', 'invalid_request', 'body_too_large', 'unsupported_media_type']
+const MODEL: readonly ErrorCode[] = [
+  'model_not_found',
+  'context_length_exceeded',
+  'upstream_rejected',
+  'upstream_rate_limited',
+  'upstream_unavailable',
+  'upstream_misconfigured',
+  'upstream_interrupted',
+  'upstream_overloaded',
+  'upstream_timeout',
+]
+const COMPLETION = [...KEY, ...BODY, ...MODEL]
+
+const ALIAS = 'smollm2-135m-instruct'
+const CREATED = 1_764_000_000
+const CONVERSATION = `conv_${'4hT9'.repeat(8)}`
+const USAGE = { prompt_tokens: 37, completion_tokens: 9, total_tokens: 46 }
+
+const STREAMING =
+  'With `"stream": true` the answer comes as server-sent events and ends with `data: [DONE]`. An answer that fails midway ends with ' +
+  'an event `data: {"error": ...}` and without `[DONE]`: whatever lacks it is not complete.'
+
+/** By method and path of the route table. */
+export const OPERATIONS: Readonly<Record<string, Operation>> = {
+  'POST /v1/chat/completions': {
+    id: 'createChatCompletion',
+    tag: 'Completions',
+    summary: 'Answer a conversation',
+    description: `As OpenAI's, for its clients. ${STREAMING}`,
+    request: {
+      schema: 'ChatRequest',
+      example: { model: ALIAS, messages: [{ role: 'user', content: 'What is 7 + 5?' }], temperature: 0, stream: true },
+    },
+    answers: {
+      'application/json': {
+        schema: 'ChatResponse',
+        example: {
+          id: 'chatcmpl-7d0e1c',
+          object: 'chat.completion',
+          created: CREATED,
+          model: ALIAS,
+          choices: [{ index: 0, message: { role: 'assistant', content: '7 + 5 = 12.' }, finish_reason: 'stop' }],
+          usage: USAGE,
+        },
+      },
+      'text/event-stream': { schema: 'ChatChunk' },
+    },
+    errors: COMPLETION,
+  },
+  'POST /v1/completions': {
+    id: 'createCompletion',
+    tag: 'Completions',
+    summary: 'Continue a text or token ids',
+    description: `As OpenAI's, for its clients. ${STREAMING}`,
+    request: {
+      schema: 'TextRequest',
+      example: { model: ALIAS, prompt: 'One, two, three,', max_tokens: 8, temperature: 0 },
+    },
+    answers: {
+      'application/json': {
+        schema: 'TextResponse',
+        example: {
+          id: 'cmpl-7d0e1c',
+          object: 'text_completion',
+          created: CREATED,
+          model: ALIAS,
+          choices: [{ index: 0, text: ' four, five, six,', finish_reason: 'length', logprobs: null }],
+          usage: { prompt_tokens: 6, completion_tokens: 8, total_tokens: 14 },
+        },
+      },
+      'text/event-stream': { schema: 'TextResponse' },
+    },
+    errors: COMPLETION,
+  },
+  'GET /v1/models': {
+    id: 'listModels',
+    tag: 'Models',
+    summary: 'List the models',
+    description: "As OpenAI's.",
+    answers: {
+      'application/json': {
+        schema: 'ModelList',
+        example: { object: 'list', data: [{ id: ALIAS, object: 'model', created: CREATED, owned_by: 'perigee' }] },
+      },
+    },
+    errors: KEY,
+  },
+  'GET /v1/models/:id': {
+    id: 'retrieveModel',
+    tag: 'Models',
+    summary: 'Describe one model',
+    description: "As OpenAI's.",
+    answers: {
+      'application/json': {
+        schema: 'Model',
+        example: { id: ALIAS, object: 'model', created: CREATED, owned_by: 'perigee' },
+      },
+    },
+    errors: [...KEY, 'model_not_found'],
+  },
+  'POST /chat': {
+    id: 'chat',
+    tag: 'Conversations',
+    summary: 'Take one turn in a stored conversation',
+    description:
+      'The history is kept here and sent to the model, oldest turns dropped first where its context ends. Turns of one conversation ' +
+      'are answered one after the other. A conversation is deleted a while after its last turn, by default 7 days.',
+    request: {
+      schema: 'ChatTurnRequest',
+      example: { message: 'What is 7 + 5?', user_id: 'ada', model_config: { temperature: 0 } },
+    },
+    answers: {
+      'application/json': {
+        schema: 'ChatTurnResponse',
+        example: {
+          response: '7 + 5 = 12.',
+          conversation_id: CONVERSATION,
+          timestamp: '2026-11-23T22:46:01.000Z',
+          model_used: ALIAS,
+        },
+      },
+    },
+    errors: [...COMPLETION, 'conversation_not_found', 'conversation_busy', 'conversation_full'],
+  },
+  'POST /generate': {
+    id: 'generate',
+    tag: 'Completions',
+    summary: 'Continue a text with the default model',
+    description: 'The smallest way in: a text goes in, its likeliest continuation comes out.',
+    request: { schema: 'GenerateRequest', example: { text: 'One, two, three,', max_length: 8 } },
+    answers: { 'application/json': { schema: 'GenerateResponse', example: { generated_text: ' four, five, six,' } } },
+    errors: COMPLETION,
+  },
+  'GET /metrics': {
+    id: 'metrics',
+    tag: 'Operation',
+    summary: 'Metrics for Prometheus',
+    description: 'Of all isolates together, in the text format 0.0.4. The key needs the scope `metrics:read`.',
+    answers: { 'text/plain': { example: `llm_requests_total{model="${ALIAS}",status="success",code="ok"} 3\n` } },
+    errors: KEY,
+  },
+  'GET /health': {
+    id: 'health',
+    tag: 'Operation',
+    summary: 'Say that the edge answers',
+    description: 'Asks no model.',
+    answers: {
+      'application/json': { schema: 'Health', example: { status: 'ok', timestamp: '2026-11-23T22:46:01.000Z' } },
+    },
+    errors: [],
+  },
+  'GET /openapi.json': {
+    id: 'openapi',
+    tag: 'Operation',
+    summary: 'This document',
+    description: 'OpenAPI 3.1.',
+    answers: { 'application/json': {} },
+    errors: [],
+  },
+  'GET /docs': {
+    id: 'docs',
+    tag: 'Operation',
+    summary: 'This document for people',
+    description: 'One page without scripts or anything from elsewhere.',
+    answers: { 'text/html': {} },
+    errors: [],
+  },
+}

@@ -1,0 +1,133 @@
+/**
+ * The named schemas of the OpenAPI document. Requests are the very schemas that routes parse with; answers are described here, and
+ * test/worker/edge.test.ts parses real answers with them. Only scripts/build-openapi.ts and tests import this: it is not in the bundle.
+ */
+import * as z from 'zod/mini'
+import { chatRequestSchema, messageSchema, textRequestSchema } from '../../contract/chat-completion.ts'
+import { CONVERSATION_ID, chatTurnRequestSchema } from '../../contract/chat-turn.ts'
+import { generateRequestSchema } from '../../contract/generate.ts'
+
+const count = z.int().check(z.nonnegative())
+const finishReason = z.enum(['stop', 'length', 'tool_calls', 'content_filter'])
+const tokenIds = z.optional(z.array(count))
+
+export const usageSchema = z.looseObject({ prompt_tokens: count, completion_tokens: count, total_tokens: count })
+
+const head = { id: z.string(), created: z.int(), model: z.string(), system_fingerprint: z.optional(z.string()) }
+
+export const chatResponseSchema = z.looseObject({
+  ...head,
+  object: z.literal('chat.completion'),
+  choices: z.array(
+    z.looseObject({
+      index: count,
+      message: z.looseObject({ role: z.literal('assistant'), content: z.nullable(z.string()) }),
+      finish_reason: finishReason,
+      token_ids: tokenIds,
+    }),
+  ),
+  usage: z.optional(usageSchema),
+  prompt_token_ids: tokenIds,
+})
+
+export const chatChunkSchema = z.looseObject({
+  ...head,
+  object: z.literal('chat.completion.chunk'),
+  choices: z.array(
+    z.looseObject({
+      index: count,
+      delta: z.looseObject({
+        role: z.optional(z.literal('assistant')),
+        content: z.nullish(z.string()),
+      }),
+      finish_reason: z.nullable(finishReason),
+      token_ids: tokenIds,
+    }),
+  ),
+  usage: z.nullish(usageSchema),
+  prompt_token_ids: tokenIds,
+})
+
+export const textResponseSchema = z.looseObject({
+  ...head,
+  object: z.literal('text_completion'),
+  choices: z.array(
+    z.looseObject({
+      index: count,
+      text: z.string(),
+      finish_reason: z.nullable(finishReason),
+      token_ids: tokenIds,
+      prompt_token_ids: tokenIds,
+    }),
+  ),
+  usage: z.nullish(usageSchema),
+})
+
+export const modelSchema = z.object({
+  id: z.string(),
+  object: z.literal('model'),
+  created: z.int(),
+  owned_by: z.string(),
+})
+
+export const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) })
+
+export const chatTurnResponseSchema = z.object({
+  response: z.string(),
+  conversation_id: z.string().check(z.regex(CONVERSATION_ID)),
+  timestamp: z.iso.datetime(),
+  model_used: z.string(),
+})
+
+export const generateResponseSchema = z.object({ generated_text: z.string() })
+
+export const healthSchema = z.object({ status: z.literal('ok'), timestamp: z.iso.datetime() })
+
+export const openAiErrorSchema = z.object({
+  error: z.object({
+    message: z.string(),
+    type: z.string(),
+    param: z.nullable(z.string()),
+    code: z.nullable(z.string()),
+    request_id: z.optional(z.string()),
+  }),
+})
+
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  retryable: z.boolean(),
+  request_id: z.string(),
+  param: z.optional(z.string()),
+})
+
+/** Name in `components.schemas`, and a sentence. */
+export const COMPONENTS = {
+  ChatRequest: [
+    chatRequestSchema,
+    'A chat completion request. Fields that are not listed here pass through to the model.',
+  ],
+  Message: [messageSchema, 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
+  ChatResponse: [chatResponseSchema, 'The whole answer.'],
+  ChatChunk: [chatChunkSchema, 'One event of a streamed answer.'],
+  TextRequest: [
+    textRequestSchema,
+    'A text completion request. Fields that are not listed here pass through to the model.',
+  ],
+  TextResponse: [textResponseSchema, 'The whole answer; the events of a stream have the same shape.'],
+  Usage: [usageSchema, 'What the answer cost, in tokens.'],
+  ChatTurnRequest: [chatTurnRequestSchema, 'One turn of a stored conversation. Unknown fields are refused.'],
+  ChatTurnResponse: [chatTurnResponseSchema, 'The answer to the turn.'],
+  GenerateRequest: [generateRequestSchema, 'A text to continue. Unknown fields are refused.'],
+  GenerateResponse: [generateResponseSchema, 'The continuation, without the text itself.'],
+  Model: [modelSchema, 'A model that this installation serves.'],
+  ModelList: [modelListSchema, 'All models.'],
+  Health: [healthSchema, 'The edge answers.'],
+  OpenAiError: [openAiErrorSchema, "An error in OpenAI's envelope."],
+  Problem: [problemSchema, 'An error as RFC 9457 problem details.'],
+} as const satisfies Record<string, readonly [z.ZodMiniType, string]>
+
+export type ComponentName = keyof typeof COMPONENTS
