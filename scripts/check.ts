@@ -10,7 +10,7 @@ import { join } from 'node:path'
 const reports = mkdtempSync(join(tmpdir(), 'perigee-check-'))
 const SUITES = ['unit', 'worker', 'inference', 'e2e']
 const STEPS: Record<string, string[][]> = {
-  types: ['src', 'functions', 'scripts', 'test', 'test/worker'].map((folder) => ['tsc', '-p', folder]),
+  types: ['src', 'functions', 'scripts', 'test', 'test/unit', 'test/worker'].map((folder) => ['tsc', '-p', folder]),
   lint: [['biome', 'ci', '--error-on-warnings']],
   build: [['node', 'scripts/build-worker.ts']],
   ...Object.fromEntries(

@@ -45,6 +45,8 @@ function partOf(file: string): string {
 
 /** Files of capabilities that are classes the platform instantiates: they wire themselves, since nobody can pass them ports. */
 const PLATFORM_CLASSES = /^src\/(conversation\/conversation|observe\/metrics-object)\.ts$/
+/** What hosts the completion sequence inside a Durable Object, beside the Worker's own routes. */
+const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([
   'worker.ts',
   'app.ts',
@@ -84,7 +86,7 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
     default:
       if (target === 'contract/') return true
       if (to === 'src/chat/ports.ts' || to === 'src/http/ports.ts' || target === 'env.ts') return typeOnly
-      return PLATFORM_CLASSES.test(from) && (to.startsWith('src/chat/') || target === 'wiring.ts')
+      return target === 'wiring.ts' ? PLATFORM_CLASSES.test(from) : HOST.test(from) && target === 'chat/'
   }
 }
 
@@ -94,7 +96,10 @@ const PACKAGES: Record<string, RegExp> = {
   'config.ts': /^zod\/mini$/,
   'app.ts': /^hono(\/|$)/,
   'http/': /^(hono(\/|$)|zod\/mini$)/,
-  'conversation/': /^cloudflare:workers$/,
+  'wiring.ts': /^cloudflare:workers$/,
+  'auth/': /^node:crypto$/,
+  'upstream/': /^zod\/mini$/,
+  'conversation/': /^(cloudflare:workers|zod\/mini)$/,
   'observe/': /^cloudflare:workers$/,
 }
 
