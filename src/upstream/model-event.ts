@@ -2,7 +2,7 @@
 import type { ModelEvent } from '../chat/ports.ts'
 
 export type ParsedEvent =
-  | { kind: 'event'; event: ModelEvent; finishedChoices: readonly number[]; hasUsage: boolean }
+  | { kind: 'event'; event: ModelEvent; finishedChoices: readonly number[] }
   | { kind: 'error'; body: unknown }
   | { kind: 'malformed' }
 
@@ -33,7 +33,6 @@ export function parseModelEvent(data: string): ParsedEvent {
     if (FAILED.has(choice.finish_reason)) return { kind: 'error', body: undefined }
     finishedChoices = [...finishedChoices, choice.index]
   }
-  const hasUsage = 'usage' in value && typeof value.usage === 'object' && value.usage !== null
   // Sound: choices are checked above, and every reader treats the other fields as things to pass on.
-  return { kind: 'event', event: value as unknown as ModelEvent, finishedChoices, hasUsage }
+  return { kind: 'event', event: value as unknown as ModelEvent, finishedChoices }
 }

@@ -73,9 +73,12 @@ export function statusOfErrorEvent(body: unknown): number {
   if (typeof code === 'number' && Number.isInteger(code) && code >= 400 && code <= 599) return code
   if (code === 'context_length_exceeded' || type === 'invalid_request_error') return 400
   if (type === 'rate_limit_error') return 429
-  if (code === 'overloaded' || type === 'overloaded_error') return 503
+  if (typeof code === 'string' && BUSY.has(code)) return 503
   return 500
 }
+
+/** Our server's codes of status 503. */
+const BUSY = new Set(['queue_full', 'model_loading', 'engine_unavailable'])
 
 function readRefusal(body: unknown): Refusal {
   const error = isRecord(body) ? (isRecord(body.error) ? body.error : body) : {}
@@ -96,7 +99,7 @@ function isContextLength(status: number, refusal: Refusal): boolean {
 
 /** URLs, paths of two parts or more, addresses, dotted host names, source positions, tracebacks, account numbers and ARNs. */
 const UNSAFE =
-  /:\/\/|\/[\w.-]+\/|\\\w+\\|\b\d{1,3}(\.\d{1,3}){3}\b|\b[\w-]+(\.[\w-]+)*\.(com|net|org|io|ai|dev|cloud|local|internal|svc|lan|home)\b|localhost|\.(py|ts|js|cc|cpp|rs|go):?\b|traceback|\bat \w+ \(|\b\d{12}\b|\barn:|[\r\n]/i
+  /:\/\/|\/[\w.-]+\/|\\\w+\\|\b\d{1,3}(\.\d{1,3}){3}\b|\b[\w-]+(\.[\w-]+)*\.(com|net|org|io|ai|dev|cloud|local|internal|svc|lan|home)\b|localhost|\.(py|ts|js|cc|cpp|rs|go):?\b|traceback|\bat [\w.$<>]+ \(|\b\d{12}\b|\barn:|[\r\n]/i
 
 function safe(text: string | undefined): string | undefined {
   if (text === undefined || text === '' || text.length > MESSAGE_CHARS_MAX || UNSAFE.test(text)) return undefined

@@ -1,0 +1,351 @@
+/** The steps of a completion, each alone: pure functions over events. */
+import { describe, expect, test, vi } from 'vitest'
+import { assembleChat, assembleText } from '../../src/chat/assemble.ts'
+import { type CallerView, callerView, visibleEvent } from '../../src/chat/caller-view.ts'
+import { complete } from '../../src/chat/complete.ts'
+import { mergeDelta } from '../../src/chat/merge-delta.ts'
+import type {
+  CompleteCall,
+  CompletePorts,
+  Deployment,
+  MeterSpan,
+  ModelEvent,
+  ModelEventStream,
+  ModelRequest,
+} from '../../src/chat/ports.ts'
+import { prepareRequest } from '../../src/chat/prepare-request.ts'
+import type { ChatChunk, ChatRequest, TextResponse } from '../../src/contract/chat-completion.ts'
+import { AppError } from '../../src/errors.ts'
+
+type ChunkChoice = ChatChunk['choices'][number]
+
+function chunk(choices: Partial<ChunkChoice>[], more: Partial<ChatChunk> = {}): ChatChunk {
+  return {
+    id: 'chatcmpl-1',
+    object: 'chat.completion.chunk',
+    created: 1,
+    model: 'm',
+    choices: choices.map((choice) => ({ index: 0, delta: {}, finish_reason: null, ...choice })),
+    ...more,
+  }
+}
+
+function piece(text: string, more: Partial<TextResponse['choices'][number]> = {}): TextResponse {
+  const choice = { index: 0, text, finish_reason: null, logprobs: null, ...more }
+  return { id: 'cmpl-1', object: 'text_completion', created: 1, model: 'm', choices: [choice] }
+}
+
+const STOP = chunk([{ finish_reason: 'stop' }])
+const USAGE = { prompt_tokens: 5, completion_tokens: 2, total_tokens: 7 }
+
+async function* batches(...events: (ModelEvent | AppError)[]): ModelEventStream & AsyncGenerator<ModelEvent[]> {
+  for (const event of events) {
+    if (event instanceof AppError) throw event
+    yield [event]
+  }
+}
+
+const chat = (body: Partial<ChatRequest> = {}): ModelRequest => ({
+  kind: 'chat',
+  body: { model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...body },
+})
+
+describe('assembling', () => {
+  const assemble = (...events: ModelEvent[]) => assembleChat(batches(...events), { tokenIds: false })
+
+  test('joins text, and takes the head from the first event', async () => {
+    const answer = await assemble(
+      chunk([{ delta: { role: 'assistant', content: '' } }], { system_fingerprint: 'fp' }),
+      chunk([{ delta: { content: 'Hel' } }]),
+      chunk([{ delta: { content: 'lo' } }]),
+      STOP,
+      chunk([], { usage: USAGE }),
+    )
+    expect(answer).toEqual({
+      id: 'chatcmpl-1',
+      object: 'chat.completion',
+      created: 1,
+      model: 'm',
+      system_fingerprint: 'fp',
+      choices: [{ index: 0, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' }],
+      usage: USAGE,
+    })
+  })
+
+  test('keeps choices apart, in the order of their index', async () => {
+    const { choices } = await assemble(
+      chunk([
+        { index: 1, delta: { content: 'b' } },
+        { index: 0, delta: { content: 'a' } },
+      ]),
+      chunk([{ index: 0, delta: { content: 'A' }, finish_reason: 'length' }]),
+      chunk([{ index: 1, delta: { content: 'B' }, finish_reason: 'stop' }]),
+    )
+    expect(choices.map(({ index, message, finish_reason }) => [index, message.content, finish_reason])).toEqual([
+      [0, 'aA', 'length'],
+      [1, 'bB', 'stop'],
+    ])
+  })
+
+  test('joins tool calls by their index, and drops the index', async () => {
+    const call = (index: number, fields: object) => ({ delta: { tool_calls: [{ index, ...fields }] } })
+    const { choices } = await assemble(
+      chunk([call(0, { id: 'call_a', type: 'function', function: { name: 'add', arguments: '' } })]),
+      chunk([call(0, { function: { arguments: '{"a":' } })]),
+      chunk([call(1, { id: 'call_b', type: 'function', function: { name: 'sub', arguments: '{}' } })]),
+      chunk([call(0, { function: { arguments: '7}' } })]),
+      chunk([{ finish_reason: 'tool_calls' }]),
+    )
+    expect(choices[0]?.message).toEqual({
+      role: 'assistant',
+      content: null,
+      tool_calls: [
+        { id: 'call_a', type: 'function', function: { name: 'add', arguments: '{"a":7}' } },
+        { id: 'call_b', type: 'function', function: { name: 'sub', arguments: '{}' } },
+      ],
+    })
+  })
+
+  test('joins log probabilities, reasoning text and fields that nobody here knows', async () => {
+    const { choices } = await assemble(
+      chunk([{ delta: { reasoning_content: 'so ' }, logprobs: { content: [{ token: 'a', logprob: -1 }] } }]),
+      chunk([{ delta: { reasoning_content: 'it is' }, logprobs: { content: [{ token: 'b', logprob: -2 }] } }]),
+      chunk([{ finish_reason: 'stop', ...{ stop_reason: 42 } }]),
+    )
+    expect(choices[0]).toEqual({
+      index: 0,
+      message: { role: 'assistant', content: null, reasoning_content: 'so it is' },
+      finish_reason: 'stop',
+      stop_reason: 42,
+      logprobs: {
+        content: [
+          { token: 'a', logprob: -1 },
+          { token: 'b', logprob: -2 },
+        ],
+      },
+    })
+  })
+
+  test('gives token ids only to whom asked, each once', async () => {
+    const events = () =>
+      batches(
+        chunk([{ token_ids: [7] }], { prompt_token_ids: [1, 2] }),
+        chunk([{ token_ids: [] }]),
+        chunk([{ token_ids: [8, 9], finish_reason: 'stop' }]),
+      )
+    const asked = await assembleChat(events(), { tokenIds: true })
+    expect(asked).toMatchObject({ prompt_token_ids: [1, 2], choices: [{ token_ids: [7, 8, 9] }] })
+    const notAsked = await assembleChat(events(), { tokenIds: false })
+    expect(JSON.stringify(notAsked)).not.toContain('token_ids')
+  })
+
+  test('counts by token ids where the model gave no usage, and leaves usage out where it gave neither', async () => {
+    const counted = await assemble(chunk([{ token_ids: [7, 8], finish_reason: 'stop' }], { prompt_token_ids: [1] }))
+    expect(counted.usage).toEqual({ prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 })
+    expect(await assemble(STOP)).not.toHaveProperty('usage')
+  })
+
+  test('joins a text completion', async () => {
+    const answer = await assembleText(
+      batches(
+        piece(' four', { logprobs: { tokens: [' four'] } }),
+        piece(',', { logprobs: { tokens: [','] }, finish_reason: 'length' }),
+      ),
+      { tokenIds: false },
+    )
+    expect(answer.choices).toEqual([
+      { index: 0, text: ' four,', finish_reason: 'length', logprobs: { tokens: [' four', ','] } },
+    ])
+  })
+
+  test('never presents a cut answer as one', async () => {
+    const cut = new AppError('upstream_interrupted', 'cut')
+    await expect(assembleChat(batches(chunk([{ delta: { content: 'Hel' } }]), cut), { tokenIds: false })).rejects.toBe(
+      cut,
+    )
+    await expect(assemble(chunk([{ delta: { content: 'Hel' } }]))).rejects.toMatchObject({
+      code: 'upstream_interrupted',
+    })
+    await expect(assemble()).rejects.toMatchObject({ code: 'upstream_interrupted' })
+  })
+})
+
+describe('merging', () => {
+  test('cannot be led to another prototype, nor to a list of millions', () => {
+    const whole: Record<string, unknown> = {}
+    mergeDelta(whole, JSON.parse('{"__proto__":{"polluted":true},"list":[{"index":4000000000,"a":1}]}'))
+    expect(Object.getPrototypeOf(whole)).toBe(Object.prototype)
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined()
+    expect(whole.list).toEqual([{ index: 4_000_000_000, a: 1 }])
+  })
+
+  test('does not change the pieces', () => {
+    const pieces = [
+      { tool_calls: [{ index: 0, function: { arguments: 'a' } }] },
+      { tool_calls: [{ index: 0, function: { arguments: 'b' } }] },
+    ]
+    const before = structuredClone(pieces)
+    const whole = {}
+    for (const part of pieces) mergeDelta(whole, part)
+    expect(pieces).toEqual(before)
+  })
+
+  test('keeps null where nothing else came', () => {
+    const whole: Record<string, unknown> = {}
+    mergeDelta(whole, { refusal: null, content: null })
+    mergeDelta(whole, { content: 'a' })
+    mergeDelta(whole, { content: null })
+    expect(whole).toEqual({ refusal: null, content: 'a' })
+  })
+})
+
+describe('the view of a caller', () => {
+  const NOTHING: CallerView = { usage: false, tokenIds: false }
+  const ALL: CallerView = { usage: true, tokenIds: true }
+
+  test('is what the request asks for', () => {
+    expect(callerView(chat())).toEqual(NOTHING)
+    expect(callerView(chat({ stream_options: { include_usage: true }, return_token_ids: true }))).toEqual(ALL)
+    expect(callerView(chat({ stream_options: null, return_token_ids: null }))).toEqual(NOTHING)
+  })
+
+  test('hides usage and token ids from those who did not ask', () => {
+    const event = chunk([{ delta: { content: 'a' }, token_ids: [7] }], { usage: USAGE, prompt_token_ids: [1] })
+    const before = structuredClone(event)
+    expect(visibleEvent(event, NOTHING)).toEqual(chunk([{ delta: { content: 'a' } }]))
+    expect(visibleEvent(event, ALL)).toBe(event)
+    expect(event).toEqual(before)
+  })
+
+  test('leaves out events of which nothing remains', () => {
+    expect(visibleEvent(chunk([], { usage: USAGE }), NOTHING)).toBeUndefined()
+    expect(visibleEvent(chunk([{ delta: { content: '' }, token_ids: [7] }]), NOTHING)).toBeUndefined()
+    expect(visibleEvent(piece('', { token_ids: [7] }), NOTHING)).toBeUndefined()
+  })
+
+  test('keeps those that say something without text', () => {
+    const opening = chunk([{ delta: { role: 'assistant', content: '' }, token_ids: [] }])
+    expect(visibleEvent(opening, NOTHING)).toEqual(chunk([{ delta: { role: 'assistant', content: '' } }]))
+    expect(visibleEvent(chunk([{ finish_reason: 'stop', token_ids: [2] }]), NOTHING)).toEqual(STOP)
+    expect(visibleEvent(chunk([], { usage: USAGE }), ALL)).toEqual(chunk([], { usage: USAGE }))
+  })
+})
+
+describe('preparing', () => {
+  test('draws a seed where there is none, and says so', () => {
+    expect(prepareRequest(chat(), () => 42)).toMatchObject({ seed: 42, drawnSeed: true })
+    expect(prepareRequest(chat({ seed: null }), () => 42)).toMatchObject({ seed: 42, drawnSeed: true })
+    expect(prepareRequest(chat({ seed: 0 }), () => 42)).toMatchObject({ seed: 0, drawnSeed: false })
+  })
+
+  test('drops the reserved field, and no other', () => {
+    const request = chat({ perigee: { continue: {} }, top_a: 1 })
+    expect(prepareRequest(request, () => 1).request.body).toEqual({ ...chat().body, top_a: 1 })
+  })
+})
+
+describe('a completion', () => {
+  type End = Parameters<MeterSpan['end']>[0]
+
+  function host(answer: () => Promise<ModelEventStream>) {
+    const ends: End[] = []
+    const firstToken = vi.fn()
+    const begin = vi.fn(() => ({ firstToken, end: (end: End) => ends.push(end) }))
+    const deployment: Deployment = {
+      id: 'd',
+      model: 'm-1',
+      timeouts: { connect: 1, firstToken: 1, firstTokenWhileWaiting: 1, betweenTokens: 1, total: 1 },
+      upstream: { open: answer },
+    }
+    const ports: CompletePorts = {
+      models: { deploymentsOf: (alias) => (alias === 'm' ? [deployment] : []), list: () => [] },
+      attempt: async (_, call) => ({
+        deployment,
+        events: await deployment.upstream.open(
+          { ...call, model: 'm-1', timeouts: deployment.timeouts },
+          new AbortController().signal,
+        ),
+      }),
+      meter: { begin },
+      drawSeed: () => 1,
+    }
+    const hangUp = new AbortController()
+    const call = (body: Partial<ChatRequest> = {}): CompleteCall => ({
+      principal: { tenantId: 't', keyId: 'k', scopes: [] },
+      request: chat(body),
+      requestId: 'req_1',
+      signal: hangUp.signal,
+    })
+    return { ports, call, ends, begin, firstToken, hangUp }
+  }
+
+  async function read(events: ModelEventStream): Promise<ModelEvent[]> {
+    const all: ModelEvent[] = []
+    for await (const batch of events) all.push(...batch)
+    return all
+  }
+
+  test('that is read to its end is metered as a success, with the usage that the model reported', async () => {
+    const { ports, call, ends, firstToken } = host(async () => batches(STOP, chunk([], { usage: USAGE })))
+    const { deployment, events } = await complete(ports, call())
+    expect(deployment).toEqual({ id: 'd', model: 'm-1' })
+    expect(firstToken).toHaveBeenCalledOnce()
+    expect(ends).toEqual([])
+    expect(await read(events)).toHaveLength(2)
+    expect(ends).toEqual([{ status: 'success', usage: USAGE }])
+  })
+
+  test('of an unknown model is an error before any model is asked, and is metered', async () => {
+    const answer = vi.fn()
+    const { ports, call, ends } = host(answer)
+    await expect(complete(ports, call({ model: 'other' }))).rejects.toMatchObject({
+      code: 'model_not_found',
+      param: 'model',
+    })
+    expect(answer).not.toHaveBeenCalled()
+    expect(ends).toEqual([{ status: 'error', code: 'model_not_found' }])
+  })
+
+  test('that fails before its first event rejects, and is metered once', async () => {
+    const { ports, call, ends } = host(async () => {
+      throw new AppError('upstream_timeout', 'late')
+    })
+    await expect(complete(ports, call())).rejects.toMatchObject({ code: 'upstream_timeout' })
+    expect(ends).toEqual([{ status: 'error', code: 'upstream_timeout' }])
+  })
+
+  test('that is cut is metered as an error, with what was generated', async () => {
+    const cut = new AppError('upstream_interrupted', 'cut')
+    const begun = chunk([{ token_ids: [7, 8] }], { prompt_token_ids: [1] })
+    const { ports, call, ends } = host(async () => batches(begun, cut))
+    await expect(read((await complete(ports, call())).events)).rejects.toBe(cut)
+    const usage = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 }
+    expect(ends).toEqual([{ status: 'error', code: 'upstream_interrupted', usage }])
+  })
+
+  test('whose caller hangs up is metered once, also when nobody reads on', async () => {
+    const { ports, call, ends, hangUp } = host(async () => batches(STOP, STOP))
+    const { events } = await complete(ports, call())
+    hangUp.abort()
+    expect(ends).toEqual([{ status: 'error', code: 'caller_gone' }])
+    await read(events)
+    expect(ends).toHaveLength(1)
+  })
+
+  test('that is left early stops the model, and is metered', async () => {
+    const stopped = vi.fn()
+    const source: ModelEventStream = {
+      [Symbol.asyncIterator]: () => ({
+        next: async () => ({ done: false, value: [STOP] }),
+        return: async () => {
+          stopped()
+          return { done: true, value: undefined }
+        },
+      }),
+    }
+    const { ports, call, ends } = host(async () => source)
+    for await (const _ of (await complete(ports, call())).events) break
+    expect(stopped).toHaveBeenCalledOnce()
+    expect(ends).toEqual([{ status: 'error', code: 'caller_gone' }])
+  })
+})

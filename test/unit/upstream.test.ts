@@ -1,0 +1,272 @@
+/** Time-outs, the loop over deployments, and what an endpoint's refusal becomes. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { AttemptCall, Deployment, ModelEventStream, Upstream, UpstreamCall } from '../../src/chat/ports.ts'
+import { AppError, type ErrorCode } from '../../src/errors.ts'
+import { ATTEMPTS_MAX, attemptInOrder } from '../../src/upstream/attempt.ts'
+import { deadline } from '../../src/upstream/deadline.ts'
+import { parseModelEvent } from '../../src/upstream/model-event.ts'
+import { errorFromStatus, statusOfErrorEvent } from '../../src/upstream/upstream-error.ts'
+
+describe('a deadline', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  const start = (totalMs = 1_000) => {
+    const onExpire = vi.fn()
+    return { onExpire, limit: deadline({ totalMs, onExpire }) }
+  }
+
+  test('expires once when a wait takes too long', () => {
+    const { limit, onExpire } = start()
+    limit.wait(100)
+    vi.advanceTimersByTime(99)
+    expect(onExpire).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(5_000)
+    expect(onExpire).toHaveBeenCalledTimes(1)
+  })
+
+  test('moves with each wait, on one timer', () => {
+    const { limit, onExpire } = start()
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    for (let i = 0; i < 9; i++) {
+      limit.wait(100)
+      vi.advanceTimersByTime(10)
+    }
+    expect(timers).toHaveBeenCalledTimes(1)
+    vi.advanceTimersByTime(89)
+    expect(onExpire).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(onExpire).toHaveBeenCalledTimes(1)
+  })
+
+  test('can move nearer', () => {
+    const { limit, onExpire } = start()
+    limit.wait(900)
+    limit.wait(50)
+    vi.advanceTimersByTime(50)
+    expect(onExpire).toHaveBeenCalledTimes(1)
+  })
+
+  test('a reader who is slow is not a server that is slow, but the total still ends it', () => {
+    const { limit, onExpire } = start(1_000)
+    limit.wait(100)
+    limit.pause()
+    vi.advanceTimersByTime(999)
+    expect(onExpire).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(onExpire).toHaveBeenCalledTimes(1)
+  })
+
+  test('waits never exceed the total', () => {
+    const { limit, onExpire } = start(1_000)
+    vi.advanceTimersByTime(950)
+    limit.wait(100)
+    vi.advanceTimersByTime(50)
+    expect(onExpire).toHaveBeenCalledTimes(1)
+  })
+
+  test('expires no more once it is stopped, and leaves no timer', () => {
+    const { limit, onExpire } = start()
+    limit.wait(100)
+    limit.stop()
+    limit.wait(100)
+    vi.advanceTimersByTime(5_000)
+    expect(onExpire).not.toHaveBeenCalled()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('attempts', () => {
+  const TIMEOUTS = { connect: 1, firstToken: 2, firstTokenWhileWaiting: 3, betweenTokens: 4, total: 1_000 }
+  const CALL: AttemptCall = {
+    request: { kind: 'chat', body: { model: 'm', messages: [{ role: 'user', content: 'Hi' }] } },
+    seed: 1,
+    drawnSeed: false,
+    requestId: 'req_1',
+  }
+  const NO_EVENTS: ModelEventStream = {
+    [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }),
+  }
+
+  function deployments(...outcomes: (ErrorCode | 'answers')[]): { list: Deployment[]; calls: UpstreamCall[] } {
+    const calls: UpstreamCall[] = []
+    const list = outcomes.map((outcome, index): Deployment => {
+      const upstream: Upstream = {
+        async open(call) {
+          calls.push(call)
+          if (outcome === 'answers') return NO_EVENTS
+          throw new AppError(outcome, `from d${index}`)
+        },
+      }
+      return { id: `d${index}`, model: `model-${index}`, timeouts: TIMEOUTS, upstream }
+    })
+    return { list, calls }
+  }
+  const attempt = (list: Deployment[], now?: () => number) =>
+    attemptInOrder(now)(list, CALL, new AbortController().signal)
+
+  test.each<ErrorCode>([
+    'upstream_unavailable',
+    'upstream_misconfigured',
+    'upstream_interrupted',
+    'upstream_rate_limited',
+    'upstream_overloaded',
+    'upstream_timeout',
+  ])('go on to the next deployment after %s', async (code) => {
+    const { list, calls } = deployments(code, 'answers')
+    expect((await attempt(list)).deployment.id).toBe('d1')
+    expect(calls.map((call) => call.model)).toEqual(['model-0', 'model-1'])
+  })
+
+  test.each<ErrorCode>(['upstream_rejected', 'context_length_exceeded', 'caller_gone', 'internal_error'])(
+    'end at %s: another deployment would say the same',
+    async (code) => {
+      const { list, calls } = deployments(code, 'answers')
+      await expect(attempt(list)).rejects.toMatchObject({ code })
+      expect(calls).toHaveLength(1)
+    },
+  )
+
+  test('are bounded, and fail with the last reason', async () => {
+    const { list, calls } = deployments(...Array<ErrorCode>(ATTEMPTS_MAX + 3).fill('upstream_overloaded'))
+    await expect(attempt(list)).rejects.toMatchObject({
+      code: 'upstream_overloaded',
+      message: `from d${ATTEMPTS_MAX - 1}`,
+    })
+    expect(calls).toHaveLength(ATTEMPTS_MAX)
+  })
+
+  test('share one total time-out', async () => {
+    let now = 0
+    const { list, calls } = deployments('upstream_timeout', 'upstream_timeout', 'answers')
+    const clock = () => now
+    for (const deployment of list) {
+      const { open } = deployment.upstream
+      deployment.upstream.open = (call, signal) => {
+        now += 600
+        return open(call, signal)
+      }
+    }
+    await expect(attempt(list, clock)).rejects.toMatchObject({ code: 'upstream_timeout' })
+    expect(calls.map((call) => call.timeouts.total)).toEqual([1_000, 400])
+  })
+
+  test('without a deployment are an error, not an answer', async () => {
+    await expect(attempt([])).rejects.toMatchObject({ code: 'upstream_unavailable' })
+  })
+})
+
+describe('a refusal', () => {
+  test.each<[number, ErrorCode]>([
+    [400, 'upstream_rejected'],
+    [401, 'upstream_misconfigured'],
+    [403, 'upstream_misconfigured'],
+    [404, 'upstream_misconfigured'],
+    [408, 'upstream_timeout'],
+    [413, 'upstream_rejected'],
+    [422, 'upstream_rejected'],
+    [429, 'upstream_rate_limited'],
+    [500, 'upstream_unavailable'],
+    [502, 'upstream_unavailable'],
+    [503, 'upstream_overloaded'],
+    [504, 'upstream_timeout'],
+    [529, 'upstream_overloaded'],
+    [302, 'upstream_misconfigured'],
+  ])('with status %i becomes %s', (status, code) => {
+    expect(errorFromStatus(status, undefined).code).toBe(code)
+  })
+
+  test('that is about the request is passed on, with its field', () => {
+    const error = errorFromStatus(400, {
+      error: {
+        message: 'top_k must be at most 100',
+        type: 'invalid_request_error',
+        param: 'messages[0].content',
+        code: 'x',
+      },
+    })
+    expect(error).toMatchObject({ message: 'top_k must be at most 100', param: 'messages.0.content' })
+  })
+
+  test('for length is told by its code, and by vLLM’s sentence', () => {
+    const ours = {
+      error: { message: 'The prompt has 9000 tokens; the model reads 8192.', code: 'context_length_exceeded' },
+    }
+    const theirs = { object: 'error', message: "This model's maximum context length is 8192 tokens.", code: 400 }
+    expect(errorFromStatus(400, ours)).toMatchObject({ code: 'context_length_exceeded', message: ours.error.message })
+    expect(errorFromStatus(400, theirs)).toMatchObject({ code: 'context_length_exceeded', message: theirs.message })
+  })
+
+  test.each([
+    'see https://internal.example/errors',
+    'connect to 10.0.3.17 failed',
+    'host gpu-7.eu-west-1.compute.internal is down',
+    'localhost refused',
+    'open /opt/models/weights: no such file',
+    'File "server.py", line 3',
+    'Traceback (most recent call last)',
+    'at Engine.run (engine)',
+    'account 123456789012 lacks a quota',
+    'arn:aws:sagemaker:x',
+    'two\nlines',
+  ])('that shows what is behind us is not passed on: %s', (message) => {
+    const error = errorFromStatus(400, { error: { message, param: message } })
+    expect(error.message).toBe('The model refused the request.')
+    expect(error.param).toBeUndefined()
+  })
+
+  test('that is longer than a sentence is not passed on', () => {
+    const message = (length: number) => errorFromStatus(400, { error: { message: 'x'.repeat(length) } }).message
+    expect(message(400)).toHaveLength(400)
+    expect(message(401)).toBe('The model refused the request.')
+  })
+
+  test('never says more of a failure than its kind, also not to the log', () => {
+    const error = errorFromStatus(500, { error: { message: 'secret prompt text', code: 'engine died: secret' } })
+    expect(`${error.message} ${error.cause}`).not.toContain('secret')
+  })
+
+  test('with Retry-After passes it on, bounded, and only as seconds', () => {
+    expect(errorFromStatus(429, undefined, '7').retryAfterSeconds).toBe(7)
+    expect(errorFromStatus(503, undefined, '999999').retryAfterSeconds).toBe(3_600)
+    expect(errorFromStatus(429, undefined, 'Wed, 21 Oct 2026 07:28:00 GMT').retryAfterSeconds).toBeUndefined()
+    expect(errorFromStatus(429, undefined, null).retryAfterSeconds).toBeUndefined()
+  })
+
+  test('inside a stream stands for the status that the server meant', () => {
+    expect(statusOfErrorEvent({ error: { code: 429 } })).toBe(429)
+    expect(statusOfErrorEvent({ error: { code: 'context_length_exceeded' } })).toBe(400)
+    expect(statusOfErrorEvent({ error: { code: 'queue_full' } })).toBe(503)
+    expect(statusOfErrorEvent({ error: { type: 'rate_limit_error' } })).toBe(429)
+    expect(statusOfErrorEvent({ error: { code: 7 } })).toBe(500)
+    expect(statusOfErrorEvent('nonsense')).toBe(500)
+  })
+})
+
+describe('an event', () => {
+  test.each([
+    ['not JSON', '{'],
+    ['no object', '[]'],
+    ['null', 'null'],
+    ['no choices', '{}'],
+    ['choices that are no list', '{"choices":{}}'],
+    ['a choice without an index', '{"choices":[{"delta":{}}]}'],
+    ['a negative index', '{"choices":[{"index":-1,"delta":{}}]}'],
+    ['neither delta nor text', '{"choices":[{"index":0}]}'],
+  ])('with %s is malformed', (_, data) => {
+    expect(parseModelEvent(data).kind).toBe('malformed')
+  })
+
+  test('says which choices it finishes', () => {
+    const data = '{"choices":[{"index":2,"delta":{},"finish_reason":"stop"},{"index":0,"delta":{}}]}'
+    expect(parseModelEvent(data)).toMatchObject({ kind: 'event', finishedChoices: [2] })
+  })
+
+  test.each(['error', 'abort'])('that finishes by %s is a failure', (reason) => {
+    expect(parseModelEvent(`{"choices":[{"index":0,"delta":{},"finish_reason":"${reason}"}]}`).kind).toBe('error')
+  })
+})
