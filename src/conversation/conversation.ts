@@ -117,7 +117,7 @@ export class Conversation extends DurableObject<Env> {
       const error = toAppError(thrown)
       const nowMs = Date.now()
       this.#store.append(failureItem(error.code, nowMs), this.#expiryFrom(nowMs))
-      logFailure(error, requestId)
+      logCause(error, requestId, this.#wired.settings.logLevel)
       return { ok: false, error: error.toValue() }
     }
   }
@@ -163,16 +163,26 @@ function failed(code: ErrorCode, message: string, param?: string): TurnResult {
   return { ok: false, error: new AppError(code, message, param === undefined ? {} : { param }).toValue() }
 }
 
-/** Over RPC only code and message travel; what was behind them is said here. Never what was talked about. */
-function logFailure(error: AppError, requestId: string): void {
+const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
+/** Of a cause's text: enough to recognise it. */
+const CAUSE_CHARS_MAX = 2_000
+
+/** Over RPC only code and message travel, and the Worker logs these; what was behind them is said here. Never what was talked about. */
+function logCause(error: AppError, requestId: string, threshold: (typeof LEVELS)[number]): void {
   const { log: level } = ERRORS[error.code]
+  const { code, cause } = error
+  if (cause === undefined || LEVELS.indexOf(level) < LEVELS.indexOf(threshold)) return
+  const text = cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause)
+  const time = new Date().toISOString()
   console.log(
     JSON.stringify({
       level,
+      time,
       event: 'turn_failed',
-      requestId,
-      code: error.code,
-      cause: error.cause && String(error.cause),
+      request_id: requestId,
+      code,
+      cause: text.slice(0, CAUSE_CHARS_MAX),
     }),
   )
 }

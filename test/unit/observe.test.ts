@@ -1,0 +1,165 @@
+/** What an isolate counts, and when it hands it over. */
+import { describe, expect, test } from 'vitest'
+import { type MetricsReport, metricsFlush } from '../../src/observe/metrics-flush.ts'
+import { metricsRegistry } from '../../src/observe/metrics-registry.ts'
+import { registryMeter } from '../../src/observe/registry-meter.ts'
+
+const PRINCIPAL = { tenantId: 't', keyId: 'k', scopes: [] }
+
+describe('the meter', () => {
+  function meter() {
+    const clock = { nowMs: 0 }
+    const beats = new Set<() => void>()
+    let touches = 0
+    const registry = metricsRegistry()
+    const made = registryMeter({
+      registry,
+      isKnown: () => true,
+      nowMs: () => clock.nowMs,
+      every(_, call) {
+        beats.add(call)
+        return () => beats.delete(call)
+      },
+      touched: () => touches++,
+    })
+    return { made, registry, clock, beats, touches: () => touches }
+  }
+
+  test('counts an end once, whoever calls it twice, and a success without usage has no tokens', () => {
+    const { made, registry } = meter()
+    const span = made.begin('m', PRINCIPAL)
+    span.end({ status: 'success' })
+    span.end({ status: 'error', code: 'caller_gone' })
+    const counted = registry.takeChanges().filter(({ metric }) => !metric.endsWith('_seconds'))
+    expect(counted).toEqual([
+      { metric: 'llm_requests_total', labelValues: ['m', 'success', 'ok'], field: '', amount: 1 },
+    ])
+  })
+
+  test('a span that is alive stays in flight for hours; one that was killed is forgotten after a minute, but its end still counts', () => {
+    const { made, registry, clock, beats } = meter()
+    const alive = made.begin('m', PRINCIPAL)
+    const beat = [...beats][0]
+    const killed = made.begin('m', PRINCIPAL)
+    expect(made.inFlight()).toEqual([['m', 2]])
+    for (let minute = 0; minute < 180; minute++) {
+      clock.nowMs += 20_000
+      beat?.()
+    }
+    expect(made.inFlight()).toEqual([['m', 1]])
+    alive.end({ status: 'success' })
+    killed.end({ status: 'success' })
+    expect(made.inFlight()).toEqual([['m', 0]])
+    expect(beats.size).toBe(0)
+    expect(registry.takeChanges().find(({ metric }) => metric === 'llm_requests_total')?.amount).toBe(2)
+  })
+
+  test('has a report made at the beginning, the end and each sign of life', () => {
+    const { made, beats, touches } = meter()
+    const span = made.begin('m', PRINCIPAL)
+    expect(touches()).toBe(1)
+    for (const beat of beats) beat()
+    expect(touches()).toBe(2)
+    span.end({ status: 'success' })
+    expect(touches()).toBe(3)
+  })
+})
+
+describe('reports', () => {
+  function flush(collect: (report: MetricsReport) => Promise<void> = async () => {}) {
+    const registry = metricsRegistry()
+    const reports: MetricsReport[] = []
+    const kept: Promise<unknown>[] = []
+    const sleeps: { ms: number; wake: () => void }[] = []
+    const clock = { nowMs: 0 }
+    const made = metricsFlush({
+      registry,
+      inFlight: () => [],
+      collector: () => ({
+        async collect(report) {
+          reports.push(structuredClone(report))
+          await collect(report)
+          return { acknowledged: report.sequence, nextReportInMs: 1_500 }
+        },
+        text: async () => '',
+      }),
+      waitUntil: (promise) => kept.push(promise),
+      nowMs: () => clock.nowMs,
+      sleep: (ms) => new Promise((wake) => sleeps.push({ ms, wake })),
+      newIsolateId: () => 'isolate',
+    })
+    const count = () => {
+      registry.add('llm_tokens_total', ['m', 'input'], 1)
+      made.soon()
+    }
+    const amounts = () => reports.map(({ changes }) => changes[0]?.amount)
+    return { made, count, reports, amounts, kept, sleeps, clock }
+  }
+
+  test('are sent a second later, one for all that was counted until then', async () => {
+    const { count, reports, amounts, kept, sleeps } = flush()
+    for (let index = 0; index < 50; index++) count()
+    expect(kept).toHaveLength(1)
+    expect(reports).toEqual([])
+    expect(sleeps.map(({ ms }) => ms)).toEqual([1_000])
+    sleeps[0]?.wake()
+    await kept[0]
+    expect(amounts()).toEqual([50])
+    count()
+    // The object has said how often it wants to hear.
+    expect(sleeps.map(({ ms }) => ms)).toEqual([1_000, 1_500])
+    sleeps[1]?.wake()
+    await kept[1]
+    expect(reports.map(({ sequence }) => sequence)).toEqual([1, 2])
+    expect(amounts()).toEqual([50, 1])
+  })
+
+  test('what is counted while a report is under way goes into the next, which is not forgotten', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { count, amounts, kept, sleeps } = flush(() => gate.promise)
+    count()
+    sleeps[0]?.wake()
+    await Promise.resolve()
+    count()
+    count()
+    gate.resolve()
+    await kept[0]
+    for (const { wake } of sleeps) wake()
+    await Promise.all(kept)
+    expect(amounts()).toEqual([1, 2])
+  })
+
+  test('that fail throw at nobody, and are sent again unchanged before anything new', async () => {
+    let down = true
+    const { count, reports, amounts, kept, sleeps } = flush(async () => {
+      if (down) throw new Error('down')
+    })
+    count()
+    sleeps[0]?.wake()
+    await kept[0]
+    down = false
+    count()
+    sleeps[1]?.wake()
+    await kept[1]
+    expect(amounts()).toEqual([1, 1, 1])
+    expect(reports[1]).toEqual(reports[0])
+    expect(reports.map(({ sequence }) => sequence)).toEqual([1, 1, 2])
+  })
+
+  test('go on when the request that was to send one has died with its timer', () => {
+    const { count, kept, clock } = flush()
+    count()
+    clock.nowMs = 9_000
+    count()
+    expect(kept).toHaveLength(1)
+    clock.nowMs = 12_000
+    count()
+    expect(kept).toHaveLength(2)
+  })
+
+  test('are not made when nothing happened', async () => {
+    const { made, reports } = flush()
+    await made.text()
+    expect(reports).toEqual([])
+  })
+})
