@@ -21,20 +21,22 @@ export function invalidRequest(issues: readonly Issue[]): AppError {
   return new AppError('invalid_request', `${subject} ${requirement(issue)}.`, param === '' ? {} : { param })
 }
 
-/** Of a union's branches the one that got furthest into the value is the one that the caller meant. */
+/**
+ * Of a union's branches the one that the caller meant: a value of the right type that is out of bounds says more than one of another
+ * type, and one that is wrong deep inside more than one that is wrong at once.
+ */
 function deepest(issue: Issue): Issue {
   if (issue.code !== 'invalid_union') return issue
-  let best: Issue | undefined
-  for (const branch of issue.errors) {
-    const [inner] = branch
-    if (!inner || inner.path.length === 0) continue
-    if (!best || inner.path.length > best.path.length) best = inner
-  }
-  if (!best) {
-    // A branch of the right type that is out of bounds says more than those of the wrong type.
-    best = issue.errors.map((branch) => branch[0]).find((inner) => inner && inner.code !== 'invalid_type')
-  }
+  const best = issue.errors
+    .flatMap((branch) => branch.slice(0, 1))
+    .filter((inner) => closeness(inner) > 0)
+    .reduce<Issue | undefined>((best, inner) => (best && closeness(best) >= closeness(inner) ? best : inner), undefined)
   return best ? deepest({ ...best, path: [...issue.path, ...best.path] }) : issue
+}
+
+/** No path is as deep as the weight of the right type. */
+function closeness(issue: Issue): number {
+  return issue.path.length + (issue.code === 'invalid_type' ? 0 : 1_000)
 }
 
 function requirement(issue: Issue): string {
@@ -44,10 +46,10 @@ function requirement(issue: Issue): string {
     case 'invalid_value':
       return `must be ${issue.values.length === 1 ? '' : 'one of '}${issue.values.map((value) => JSON.stringify(value)).join(', ')}`
     case 'too_big':
-      if (issue.exact) return `must have exactly ${issue.maximum} ${UNITS[issue.origin] ?? ''}`.trimEnd()
+      if (issue.exact) return `must have exactly ${counted(issue.maximum, issue.origin)}`
       return bounded(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum)
     case 'too_small':
-      if (issue.exact) return `must have exactly ${issue.minimum} ${UNITS[issue.origin] ?? ''}`.trimEnd()
+      if (issue.exact) return `must have exactly ${counted(issue.minimum, issue.origin)}`
       return bounded(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum)
     case 'unrecognized_keys':
       return `has fields that are not known here: ${names(issue.keys)}`
@@ -64,8 +66,12 @@ function requirementOfBranch(issue: Issue): string {
 }
 
 function bounded(origin: string, relation: string, limit: number | bigint): string {
-  const unit = UNITS[origin]
-  return unit === undefined ? `must be ${relation} ${limit}` : `must have ${relation} ${limit} ${unit}`
+  return origin in UNITS ? `must have ${relation} ${counted(limit, origin)}` : `must be ${relation} ${limit}`
+}
+
+function counted(count: number | bigint, origin: string): string {
+  const unit = UNITS[origin] ?? 'part'
+  return count === 1 ? `1 ${unit}` : `${count} ${unit}s`
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -78,7 +84,7 @@ const TYPES: Readonly<Record<string, string>> = {
   null: 'null',
 }
 
-const UNITS: Readonly<Record<string, string>> = { string: 'characters', array: 'items' }
+const UNITS: Readonly<Record<string, string>> = { string: 'character', array: 'item' }
 
 function names(keys: readonly string[]): string {
   const some = keys.slice(0, NAMES_MAX).map((key) => JSON.stringify(clipped(key)))

@@ -1,0 +1,49 @@
+/** Settings: their defaults, their bounds, and that a wrong one is named. */
+import { expect, test } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+import type { Env } from '../../src/env.ts'
+
+// Sound: settings are read by name, and the bindings are not looked at.
+const read = (variables: Record<string, string>) => readConfig(variables as unknown as Env)
+
+test('nothing set means the defaults, and no key is valid', () => {
+  expect(read({})).toEqual({
+    PERIGEE_INFERENCE_URL: 'http://127.0.0.1:8080',
+    PERIGEE_DEFAULT_MODEL: 'smollm2-135m-instruct',
+    PERIGEE_LOG_LEVEL: 'info',
+    PERIGEE_BODY_BYTES_MAX: 20_971_520,
+    PERIGEE_CONNECT_TIMEOUT_MS: 3_000,
+    PERIGEE_FIRST_TOKEN_TIMEOUT_MS: 10_000,
+    PERIGEE_WAITING_TIMEOUT_MS: 60_000,
+    PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS: 10_000,
+    PERIGEE_TOTAL_TIMEOUT_MS: 300_000,
+    PERIGEE_CONVERSATION_DAYS: 7,
+  })
+})
+
+test('a setting is parsed from its text', () => {
+  const config = read({ PERIGEE_CONNECT_TIMEOUT_MS: '250', PERIGEE_INFERENCE_URL: 'https://gpu.example' })
+  expect(config).toMatchObject({ PERIGEE_CONNECT_TIMEOUT_MS: 250, PERIGEE_INFERENCE_URL: 'https://gpu.example' })
+})
+
+test.each([
+  ['PERIGEE_INFERENCE_URL', 'ftp://x'],
+  ['PERIGEE_INFERENCE_URL', 'nonsense'],
+  ['PERIGEE_INFERENCE_KEY', 'short'],
+  ['PERIGEE_DEFAULT_MODEL', ''],
+  ['PERIGEE_KEY_SHA256', 'ABC'],
+  ['PERIGEE_LOG_LEVEL', 'loud'],
+  ['PERIGEE_BODY_BYTES_MAX', '0'],
+  ['PERIGEE_CONNECT_TIMEOUT_MS', '3s'],
+  ['PERIGEE_CONNECT_TIMEOUT_MS', '-1'],
+  ['PERIGEE_TOTAL_TIMEOUT_MS', '999999999'],
+  ['PERIGEE_CONVERSATION_DAYS', '1.5'],
+])('%s = %s is refused by name, and all wrong settings are named at once', (name, value) => {
+  expect(() => read({ [name]: value })).toThrow(name)
+  expect(() => read({ [name]: value, PERIGEE_LOG_LEVEL: '?' })).toThrow('PERIGEE_LOG_LEVEL')
+})
+
+test('the value of a wrong setting is not repeated: it may be a secret', () => {
+  expect(() => read({ PERIGEE_INFERENCE_KEY: 'hunter2' })).not.toThrow('hunter2')
+  expect(() => read({ PERIGEE_INFERENCE_KEY: 'hunter2' })).toThrow()
+})
