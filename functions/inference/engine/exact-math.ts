@@ -5,9 +5,6 @@
 
 const LN2_HIGH = 0.6931471803691238
 const LN2_LOW = 1.9082149292705877e-10
-const LOG2_E = Math.LOG2E
-/** Below this exp is taken to be 0: no softmax of doubles can see it. */
-const EXP_LOWEST = -700
 
 const bits = new Float64Array(1)
 const words = new Uint32Array(bits.buffer)
@@ -15,35 +12,25 @@ const words = new Uint32Array(bits.buffer)
 bits[0] = 1
 const HIGH = words[1] === 0x3ff00000 ? 1 : 0
 
-/** 2^n for the normal range. */
-const POWER_OFFSET = 1_022
-const powers = Float64Array.from({ length: 2 * POWER_OFFSET + 1 }, (_, index) => 2 ** (index - POWER_OFFSET))
+const EXP_STEPS_PER_UNIT = 64
+/** e^(-1/64). */
+const EXP_STEP = 0.9844964370054085
+/** Where exp is defined: 0 down to this. */
+export const EXP_LOWEST = -24
 
-/** e^x for x <= 0, relative error below 1e-15; exactly 1 at 0; 0 below -700. */
+/** e^(-n/64), by multiplication alone. */
+const powers = new Float64Array(-EXP_LOWEST * EXP_STEPS_PER_UNIT + 1).fill(1)
+for (let n = 1; n < powers.length; n++) powers[n] = (powers[n - 1] ?? 0) * EXP_STEP
+
+/** e^x for -24 <= x <= 0, relative error below 1e-12, exactly 1 at 0: the nearest of the powers, and a Taylor series for the rest. */
 export function exp(x: number): number {
-  if (x < EXP_LOWEST) return 0
-  const n = Math.round(x * LOG2_E)
-  const r = x - n * LN2_HIGH - n * LN2_LOW
-  // The Taylor series on |r| <= ln 2 / 2: its thirteenth term is below 2^-54.
-  let sum = 1 / 6227020800
-  sum = sum * r + 1 / 479001600
-  sum = sum * r + 1 / 39916800
-  sum = sum * r + 1 / 3628800
-  sum = sum * r + 1 / 362880
-  sum = sum * r + 1 / 40320
-  sum = sum * r + 1 / 5040
-  sum = sum * r + 1 / 720
-  sum = sum * r + 1 / 120
-  sum = sum * r + 1 / 24
-  sum = sum * r + 1 / 6
-  sum = sum * r + 0.5
-  sum = sum * r + 1
-  sum = sum * r + 1
-  return sum * (powers[n + POWER_OFFSET] ?? 0)
+  const n = Math.round(x * EXP_STEPS_PER_UNIT)
+  const r = x - n / EXP_STEPS_PER_UNIT
+  return (powers[-n] ?? 0) * (1 + r * (1 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24)))))
 }
 
 /**
- * ln x for normal x > 0, relative error below 2e-16 or so. After e_log.c of fdlibm (Sun Microsystems, 1993):
+ * ln x for normal x > 0, within an ulp or so. After e_log.c of fdlibm (Sun Microsystems, 1993):
  * x = 2^k (1 + f), s = f / (2 + f), ln(1 + f) = f - f^2/2 + s (f^2/2 + R(s^2)).
  */
 export function ln(x: number): number {

@@ -20,47 +20,21 @@ function multiplyHigh(a: number, b: number): number {
   return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (carry >>> 16)) | 0
 }
 
-/** All four words, each 0 to 2^32 - 1. Counter and key are words, lowest first. */
-export function philox(
-  counter: readonly [number, number, number, number],
-  key: readonly [number, number],
-): [number, number, number, number] {
-  let [c0, c1, c2, c3] = counter
-  let [k0, k1] = key
-  for (let round = 0; round < ROUNDS; round++) {
-    const high0 = multiplyHigh(MULTIPLIER_0, c0)
-    const high1 = multiplyHigh(MULTIPLIER_1, c2)
-    const low0 = Math.imul(MULTIPLIER_0, c0)
-    const low1 = Math.imul(MULTIPLIER_1, c2)
-    c0 = high1 ^ c1 ^ k0
-    c1 = low1
-    c2 = high0 ^ c3 ^ k1
-    c3 = low0
-    k0 = (k0 + WEYL_0) | 0
-    k1 = (k1 + WEYL_1) | 0
-  }
-  return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0]
+export type Words = readonly [number, number, number, number]
+export type Key = readonly [number, number]
+
+/** One of the ten rounds. Words are 32 bits, signed or not. */
+export function philoxRound([c0, c1, c2, c3]: Words, [k0, k1]: Key): Words {
+  const high0 = multiplyHigh(MULTIPLIER_0, c0)
+  const high1 = multiplyHigh(MULTIPLIER_1, c2)
+  return [high1 ^ c1 ^ k0, Math.imul(MULTIPLIER_1, c2), high0 ^ c3 ^ k1, Math.imul(MULTIPLIER_0, c0)]
 }
 
-/** The first word for the counter (c0, c1, c2, 0), without making an array: the sampler draws it for many tokens. */
-export function philoxWord(c0: number, c1: number, c2: number, key0: number, key1: number): number {
-  let a = c0
-  let b = c1
-  let c = c2
-  let d = 0
-  let k0 = key0
-  let k1 = key1
+/** All four words, each 0 to 2^32 - 1. Counter and key are words, lowest first. */
+export function philox(counter: Words, key: Key): Words {
+  let words = counter
   for (let round = 0; round < ROUNDS; round++) {
-    const high0 = multiplyHigh(MULTIPLIER_0, a)
-    const high1 = multiplyHigh(MULTIPLIER_1, c)
-    const low0 = Math.imul(MULTIPLIER_0, a)
-    const low1 = Math.imul(MULTIPLIER_1, c)
-    a = high1 ^ b ^ k0
-    b = low1
-    c = high0 ^ d ^ k1
-    d = low0
-    k0 = (k0 + WEYL_0) | 0
-    k1 = (k1 + WEYL_1) | 0
+    words = philoxRound(words, [key[0] + Math.imul(round, WEYL_0), key[1] + Math.imul(round, WEYL_1)])
   }
-  return a >>> 0
+  return [words[0] >>> 0, words[1] >>> 0, words[2] >>> 0, words[3] >>> 0]
 }
