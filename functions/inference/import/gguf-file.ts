@@ -74,7 +74,7 @@ async function parse(path: string, handle: FileHandle): Promise<GgufFile> {
   const infos: { name: string; type: GgmlType; columns: number; rows: number; offset: number }[] = []
   for (let i = 0; i < tensorCount; i++) infos.push(await readTensorInfo(cursor))
   const alignment = metadata.get('general.alignment') ?? 32
-  if (typeof alignment !== 'number' || alignment < 1 || alignment > 1_048_576) {
+  if (typeof alignment !== 'number' || !Number.isInteger(alignment) || alignment < 1 || alignment > 1_048_576) {
     throw new GgufError('its alignment is out of range')
   }
   const base = Math.ceil(cursor.position / alignment) * alignment

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { CONFIG_FILE, IMPORTER_VERSION, type ModelConfig, TOKENIZER_FILE } from '../models/model-config.ts'
 import { GgufError } from './gguf-cursor.ts'
 import { openGguf } from './gguf-file.ts'
+import type { AccuracyLevel } from './linear-layer.ts'
 import { buildLlamaGraph } from './llama-graph.ts'
 import { readLlamaShape } from './llama-shape.ts'
 import { specialTokens, tokenizerJson } from './tokenizer-json.ts'
@@ -16,6 +17,8 @@ export type ImportOptions = {
   name: string
   /** Of the whole GGUF file, lower-case hexadecimal. */
   weightsSha256: string
+  /** 4 if not given. */
+  accuracyLevel?: AccuracyLevel
   /** Share of the weights that is written, 0 to 1. */
   onProgress?: (share: number) => void
 }
@@ -45,7 +48,7 @@ export async function importGguf(
       weightsSha256: options.weightsSha256,
     }
     const tokenizer = tokenizerJson(file)
-    const graph = await buildLlamaGraph(file, shape)
+    const graph = await buildLlamaGraph(file, shape, options.accuracyLevel ?? 4)
     await graph.finish(options.folder, `perigee importer ${IMPORTER_VERSION}`, options.onProgress ?? (() => {}))
     await writeFile(join(options.folder, TOKENIZER_FILE), JSON.stringify(tokenizer))
     await writeFile(join(options.folder, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`)

@@ -5,15 +5,19 @@
 import { GgufError } from './gguf-cursor.ts'
 import type { GgufFile, GgufTensor } from './gguf-file.ts'
 import { GraphBuilder } from './graph-builder.ts'
-import { LinearLayers } from './linear-layer.ts'
+import { type AccuracyLevel, LinearLayers } from './linear-layer.ts'
 import type { LlamaShape } from './llama-shape.ts'
 import { addMatrix } from './quantised-weights.ts'
 import { rotaryTables } from './rotary-tables.ts'
 
 /** Builds the graph; throws GgufError where a tensor is missing, of the wrong shape, or not understood. */
-export async function buildLlamaGraph(file: GgufFile, shape: LlamaShape): Promise<GraphBuilder> {
+export async function buildLlamaGraph(
+  file: GgufFile,
+  shape: LlamaShape,
+  accuracyLevel: AccuracyLevel,
+): Promise<GraphBuilder> {
   const builder = new GraphBuilder()
-  const linear = new LinearLayers(builder, file)
+  const linear = new LinearLayers(builder, file, accuracyLevel)
   const tensors = new TensorSource(file)
   const { hiddenSize, heads, kvHeads, headDim, layers, vocabSize, feedForwardSize } = shape
   const queryRows = heads * headDim

@@ -12,12 +12,12 @@ export type BlockMatrix = {
   rows: number
   columns: number
   format: BlockFormat
-  blocksPerRow: number
+  groupsPerRow: number
   /** uint8 [rows, columns * bits / 8] */
   integers: Region
-  /** float [rows, blocksPerRow] */
+  /** float [rows, groupsPerRow] */
   scales: Region
-  /** float [rows, blocksPerRow], for formats with a minimum. */
+  /** float [rows, groupsPerRow], for formats with a minimum. */
   minimums: Region | null
 }
 
@@ -38,17 +38,17 @@ export function addMatrix(builder: GraphBuilder, file: GgufFile, name: string, p
     builder.fill((write) => writeFloats(file, parts, format, matrix, write))
     return matrix
   }
-  const blocksPerRow = columns / format.blockElements
+  const groupsPerRow = columns / format.groupElements
   const matrix: BlockMatrix = {
     kind: 'blocks',
     name,
     rows,
     columns,
     format,
-    blocksPerRow,
+    groupsPerRow,
     integers: builder.reserve((rows * columns * format.bits) / 8),
-    scales: builder.reserve(rows * blocksPerRow * 4),
-    minimums: format.hasMinimum ? builder.reserve(rows * blocksPerRow * 4) : null,
+    scales: builder.reserve(rows * groupsPerRow * 4),
+    minimums: format.hasMinimum ? builder.reserve(rows * groupsPerRow * 4) : null,
   }
   builder.fill((write) => writeBlocks(file, parts, matrix, write))
   return matrix
@@ -78,18 +78,19 @@ async function writeBlocks(
 ): Promise<void> {
   const { format, integers, scales, minimums } = matrix
   const integerBytes = (format.blockElements * format.bits) / 8
+  const groups = format.blockElements / format.groupElements
   let done = 0
   for await (const piece of pieces(file, parts)) {
     const count = piece.length / format.blockBytes
     const out = {
       integers: new Uint8Array(count * integerBytes),
-      scales: new Float32Array(count),
-      minimums: new Float32Array(count),
+      scales: new Float32Array(count * groups),
+      minimums: new Float32Array(format.hasMinimum ? count * groups : 0),
     }
     for (let block = 0; block < count; block++) format.unpack(piece, block * format.blockBytes, out, block)
     await write(integers.offset + done * integerBytes, out.integers)
-    await write(scales.offset + done * 4, bytesOf(out.scales))
-    if (minimums) await write(minimums.offset + done * 4, bytesOf(out.minimums))
+    await write(scales.offset + done * groups * 4, bytesOf(out.scales))
+    if (minimums) await write(minimums.offset + done * groups * 4, bytesOf(out.minimums))
     done += count
   }
 }

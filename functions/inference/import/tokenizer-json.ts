@@ -74,7 +74,8 @@ export function specialTokens(file: GgufFile, vocabSize: number): SpecialTokens 
 function tokenId(file: GgufFile, key: string, vocabSize: number): number | null {
   const value = file.metadata.get(key)
   if (value === undefined) return null
-  if (typeof value !== 'number' || value >= vocabSize) throw new GgufError(`its ${key} is no token of its vocabulary`)
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= vocabSize)
+    throw new GgufError(`its ${key} is no token of its vocabulary`)
   return value
 }
 

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 
 /** Raise when the importer writes another graph for the same weights; it is part of the folder's name and of `system_fingerprint`. */
-export const IMPORTER_VERSION = 1
+export const IMPORTER_VERSION = 2
 
 export const GRAPH_FILE = 'model.onnx'
 /** The weights, which the graph refers to by this name: both must lie in one folder. */
