@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import * as z from 'zod/mini'
+import { CHUNK_TOKENS_MIN } from './engine/scheduler.ts'
 import type { Access } from './http/authorize.ts'
 import { DEFAULT_MODEL } from './models/catalogue.ts'
 
@@ -74,7 +75,7 @@ const OPTIONS = {
   chunk: {
     env: 'PERIGEE_INFERENCE_CHUNK',
     fallback: '128',
-    schema: whole(2, 4_096),
+    schema: whole(CHUNK_TOKENS_MIN, 4_096),
     help: 'prompt tokens per run: more reads prompts faster and makes others wait longer between tokens',
   },
   'batch-invariant': {

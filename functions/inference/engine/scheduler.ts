@@ -238,10 +238,13 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
   return { submit, cancel: (id) => cancelled.add(id), failed: failure.promise }
 }
 
-/** At most `longest` tokens, and never one left over alone: one-token runs use another kernel. */
+/** The shortest chunk that may be asked for: one less is still two. */
+export const CHUNK_TOKENS_MIN = 3
+
+/** At most `longest` tokens, and never one left over alone: one-token runs use another kernel. `longest` is CHUNK_TOKENS_MIN or more. */
 export function chunkLength(left: number, longest: number): number {
   const count = Math.min(left, longest)
-  return left - count === 1 && count > ROWS_MIN ? count - 1 : count
+  return left - count === 1 ? count - 1 : count
 }
 
 function removeAll<Item>(list: Item[], isGone: (item: Item) => boolean) {

@@ -1,0 +1,77 @@
+/**
+ * A decoder without a model: its rows hold tokens, and its logits point at a token that depends on all of them. So a row that was
+ * moved, overwritten or fed at the wrong place shows in the answer.
+ */
+import type { Decoder } from '../../../functions/inference/engine/decoder.ts'
+import type { ModelConfig } from '../../../functions/inference/models/model-config.ts'
+
+export const FAKE_VOCABULARY = 1_000
+export const END_TOKEN = 0
+
+/** What the fake model says next. Never the end token, unless the last token is 999. */
+export function nextToken(tokens: readonly number[]): number {
+  if (tokens.at(-1) === FAKE_VOCABULARY - 1) return END_TOKEN
+  const hash = tokens.reduce((sum, token) => (Math.imul(sum, 31) + token) >>> 0, 7)
+  return 1 + (hash % (FAKE_VOCABULARY - 1))
+}
+
+export type FakeRun = { kind: 'prefill'; row: number; count: number } | { kind: 'decode'; count: number }
+
+/** @param beforeRun awaited in every run: where a test cancels or looks */
+export function fakeDecoder(
+  rows: number,
+  context: number,
+  beforeRun: (run: FakeRun) => void | Promise<void> = () => {},
+): Decoder {
+  const memory = Array.from({ length: rows }, () => new Array<number>(context).fill(-1))
+  const row = (index: number) => {
+    const found = memory[index]
+    if (found === undefined) throw new Error(`There is no row ${index} of ${rows}.`)
+    return found
+  }
+  function logitsAfter(index: number, length: number, out: Float32Array) {
+    const tokens = row(index).slice(0, length)
+    if (tokens.includes(-1)) throw new Error(`Row ${index} has a hole before ${length}.`)
+    out[nextToken(tokens)] = 1
+  }
+  // Sound because the scheduler reads only these two of the configuration.
+  const config = { vocabSize: FAKE_VOCABULARY, eosTokenIds: [END_TOKEN] } as ModelConfig
+  return {
+    config,
+    rows,
+    context,
+    async prefill({ row: index, tokens, start, count, position, logits }) {
+      await beforeRun({ kind: 'prefill', row: index, count })
+      for (let i = 0; i < count; i++) row(index)[position + i] = tokens[start + i] ?? -1
+      const positions = logits === 'all' ? count : 1
+      const out = new Float32Array(positions * FAKE_VOCABULARY)
+      for (let i = 0; i < positions; i++) {
+        const length = position + (logits === 'all' ? i + 1 : count)
+        logitsAfter(index, length, out.subarray(i * FAKE_VOCABULARY, (i + 1) * FAKE_VOCABULARY))
+      }
+      return out
+    },
+    async decode(count, tokens, positions) {
+      await beforeRun({ kind: 'decode', count })
+      const out = new Float32Array(count * FAKE_VOCABULARY)
+      for (let index = 0; index < count; index++) {
+        const position = positions[index] ?? 0
+        if (position >= context) throw new Error(`Row ${index} is full.`)
+        row(index)[position] = tokens[index] ?? -1
+        const logits = out.subarray(index * FAKE_VOCABULARY, (index + 1) * FAKE_VOCABULARY)
+        // An empty row may hold anything: nobody reads its logits.
+        if (!row(index).slice(0, position).includes(-1)) logitsAfter(index, position + 1, logits)
+      }
+      return out
+    },
+    copyRow(from, to, tokens) {
+      for (let i = 0; i < tokens; i++) row(to)[i] = row(from)[i] ?? -1
+    },
+    swapRows(one, other, tokens) {
+      const spare = row(one).slice(0, tokens)
+      for (let i = 0; i < tokens; i++) row(one)[i] = row(other)[i] ?? -1
+      for (let i = 0; i < tokens; i++) row(other)[i] = spare[i] ?? -1
+    },
+    close() {},
+  }
+}
