@@ -1,6 +1,6 @@
 /**
  * The named schemas of the OpenAPI document. Requests are the very schemas that routes parse with; answers are described here, and
- * test/worker/edge.test.ts parses real answers with them. Only scripts/build-openapi.ts and tests import this: it is not in the bundle.
+ * test/worker/edge-completions.test.ts parses real answers with them. Only scripts/build-openapi.ts and tests import this: it is not in the bundle.
  */
 import * as z from 'zod/mini'
 import { chatRequestSchema, messageSchema, textRequestSchema } from '../../contract/chat-completion.ts'

@@ -1,0 +1,440 @@
+/** Completions through the whole edge, in front of a model that answers well, badly, late, or not at all. Runs in workerd. */
+import { createParser } from 'eventsource-parser'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { ChatChunk, ChatResponse } from '../../src/contract/chat-completion.ts'
+import { ERRORS, type ErrorCode } from '../../src/errors.ts'
+import { chatChunkSchema, chatResponseSchema, textResponseSchema } from '../../src/http/openapi/schemas.ts'
+import { codeOf, edge, KEY, MODEL } from './edge-client.ts'
+import {
+  chunk,
+  DONE,
+  fakeModel,
+  HELLO,
+  type LiveAnswer,
+  liveAnswer,
+  type ModelCall,
+  sse,
+  USAGE,
+  usageChunk,
+  wholeAnswer,
+} from './fake-model.ts'
+
+const HI = { model: MODEL, messages: [{ role: 'user', content: 'Hi' }] }
+const CHAT = '/v1/chat/completions'
+/** Time-outs short enough to wait for. */
+const IMPATIENT = {
+  PERIGEE_CONNECT_TIMEOUT_MS: '100',
+  PERIGEE_FIRST_TOKEN_TIMEOUT_MS: '150',
+  PERIGEE_WAITING_TIMEOUT_MS: '400',
+  PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS: '150',
+}
+const { post } = edge()
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+})
+
+type Event = ChatChunk | { error: { code: string; message: string } }
+
+/** The events of a stream, and whether it says that it is complete. */
+async function readStream(response: Response): Promise<{ events: Event[]; done: boolean; text: string }> {
+  const data: string[] = []
+  createParser({ onEvent: (event) => data.push(event.data) }).feed(await response.text())
+  const done = data.at(-1) === '[DONE]'
+  const events: Event[] = (done ? data.slice(0, -1) : data).map((text) => JSON.parse(text))
+  const text = events.map((event) => ('choices' in event ? (event.choices[0]?.delta.content ?? '') : '')).join('')
+  return { events, done, text }
+}
+
+/** A model whose answer the test writes while it goes. */
+function liveModel(): { next(): Promise<LiveAnswer & { call: ModelCall }> } {
+  const { promise, resolve } = Promise.withResolvers<LiveAnswer & { call: ModelCall }>()
+  fakeModel((call) => {
+    const answer = liveAnswer(call)
+    resolve({ ...answer, call })
+    return answer.response
+  })
+  return { next: () => promise }
+}
+
+describe('an answer', () => {
+  test('comes as one document', async () => {
+    fakeModel(wholeAnswer(...HELLO))
+    const response = await post(CHAT, HI)
+    expect(response.status).toBe(200)
+    const answer: ChatResponse = await response.json()
+    expect(answer).toEqual({
+      id: 'chatcmpl-1',
+      object: 'chat.completion',
+      created: 1_764_000_000,
+      model: MODEL,
+      system_fingerprint: 'fp_1',
+      choices: [{ index: 0, message: { role: 'assistant', content: 'Hello world' }, finish_reason: 'stop' }],
+      usage: USAGE,
+    })
+    expect(chatResponseSchema.safeParse(answer).success).toBe(true)
+  })
+
+  test('comes as a stream that ends with [DONE], without what was not asked for', async () => {
+    fakeModel(wholeAnswer(...HELLO))
+    const response = await post(CHAT, { ...HI, stream: true })
+    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+    expect(response.headers.get('cache-control')).toContain('no-store')
+    const { events, done, text } = await readStream(response)
+    expect({ done, text }).toEqual({ done: true, text: 'Hello world' })
+    expect(events).toHaveLength(4)
+    for (const event of events) expect(chatChunkSchema.safeParse(event).success).toBe(true)
+    expect(JSON.stringify(events)).not.toMatch(/usage|token_ids/)
+  })
+
+  test('has usage and token ids in its stream when asked', async () => {
+    fakeModel(wholeAnswer(...HELLO))
+    const asked = { ...HI, stream: true, stream_options: { include_usage: true }, return_token_ids: true }
+    const { events } = await readStream(await post(CHAT, asked))
+    expect(events).toEqual(HELLO.filter((event) => typeof event !== 'string'))
+  })
+
+  test('is the same however the network cuts it', async () => {
+    const bytes = new TextEncoder().encode(
+      [
+        '\uFEFF',
+        sse(chunk({ delta: { content: 'héllo ' } })),
+        sse(chunk({ delta: { content: '😀' }, finish_reason: 'stop' })),
+        DONE,
+      ]
+        .join('')
+        .replaceAll('\n', '\r\n'),
+    )
+    fakeModel(() => {
+      const body = new ReadableStream({
+        start(controller) {
+          for (const byte of bytes) controller.enqueue(Uint8Array.of(byte))
+          controller.close()
+        },
+      })
+      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+    })
+    const { text, done } = await readStream(await post(CHAT, { ...HI, stream: true }))
+    expect({ text, done }).toEqual({ text: 'héllo 😀', done: true })
+  })
+
+  test('to a prompt comes from the route for prompts', async () => {
+    const event = (text: string, finish_reason: string | null) => ({
+      ...{ id: 'cmpl-1', object: 'text_completion', created: 1, model: MODEL },
+      choices: [{ index: 0, text, finish_reason, logprobs: null, token_ids: [1] }],
+    })
+    const model = fakeModel(
+      wholeAnswer(
+        event(' four', null),
+        event(', five', 'length'),
+        { ...event('', null), choices: [], usage: USAGE },
+        DONE,
+      ),
+    )
+    const response = await post('/v1/completions', { model: MODEL, prompt: 'three,' })
+    const answer = await response.json()
+    expect(textResponseSchema.safeParse(answer).success).toBe(true)
+    expect(answer).toMatchObject({ choices: [{ text: ' four, five', finish_reason: 'length' }], usage: USAGE })
+    expect(model.lastCall().url).toBe('http://127.0.0.1:8080/v1/completions')
+  })
+
+  test('of several choices is whole when all of them are', async () => {
+    const both = [
+      chunk({ index: 1, delta: { content: 'b' }, finish_reason: 'stop' }),
+      chunk({ delta: { content: 'a' }, finish_reason: 'stop' }),
+    ]
+    fakeModel(wholeAnswer(...both, DONE))
+    const answer = await (await post(CHAT, { ...HI, n: 2 })).json<ChatResponse>()
+    expect(answer.choices.map((choice) => choice.message.content)).toEqual(['a', 'b'])
+    fakeModel(wholeAnswer(...both.slice(0, 1), DONE))
+    expect((await post(CHAT, { ...HI, n: 2 })).status).toBe(502)
+  })
+})
+
+describe('the model is asked', () => {
+  test('for a stream with usage and token ids, with a drawn seed, whatever the caller asked', async () => {
+    const model = fakeModel(wholeAnswer(...HELLO))
+    await post(CHAT, HI, { headers: { 'x-request-id': 'my-request-1' } })
+    const { url, headers, body } = model.lastCall()
+    expect(url).toBe('http://127.0.0.1:8080/v1/chat/completions')
+    expect(headers.get('x-request-id')).toBe('my-request-1')
+    expect(body).toEqual({
+      ...HI,
+      seed: expect.any(Number),
+      stream: true,
+      stream_options: { include_usage: true },
+      return_token_ids: true,
+      perigee: { drawn_seed: true },
+    })
+    expect(Number.isSafeInteger(body.seed)).toBe(true)
+  })
+
+  test('with the seed that the caller gave, and no word of a drawn one', async () => {
+    const model = fakeModel(wholeAnswer(...HELLO))
+    await post(CHAT, { ...HI, seed: 7 })
+    expect(model.lastCall().body).toMatchObject({ seed: 7 })
+    expect(model.lastCall().body).not.toHaveProperty('perigee')
+  })
+
+  test('with fields that the edge does not know, but never with a caller’s perigee field', async () => {
+    const model = fakeModel(wholeAnswer(...HELLO))
+    const tools = [{ type: 'function', function: { name: 'add', parameters: {} } }]
+    await post(CHAT, {
+      ...HI,
+      seed: 1,
+      tools,
+      future_field: { a: [1] },
+      perigee: { continue: { prompt_token_ids: [1] } },
+    })
+    expect(model.lastCall().body).toMatchObject({ tools, future_field: { a: [1] } })
+    expect(model.lastCall().body).not.toHaveProperty('perigee')
+  })
+
+  test('with our key for it, never with the caller’s', async () => {
+    const model = fakeModel(wholeAnswer(...HELLO))
+    await post(CHAT, HI)
+    expect(model.lastCall().headers.get('authorization')).toBeNull()
+    await edge({ PERIGEE_INFERENCE_KEY: 'inference-key-0123' }).post(CHAT, HI)
+    expect(model.lastCall().headers.get('authorization')).toBe('Bearer inference-key-0123')
+    expect(JSON.stringify([...model.lastCall().headers])).not.toContain(KEY)
+  })
+
+  test('with no more seeds alike than chance allows', async () => {
+    const model = fakeModel(wholeAnswer(...HELLO))
+    for (let i = 0; i < 20; i++) await post(CHAT, HI)
+    expect(new Set(model.calls.map((call) => call.body.seed)).size).toBe(20)
+  })
+})
+
+/** Every way to fail before the first event: a status, streaming or not, and nothing of what is behind us. */
+describe('before its first event a failure is a status:', () => {
+  const refuse =
+    (status: number, headers: HeadersInit = {}) =>
+    () =>
+      new Response('{"error":{"message":"Traceback: /opt/engine/run.py on gpu-7.internal"}}', { status, headers })
+  const silent = (call: ModelCall) =>
+    new Promise<Response>((_, reject) => call.signal.addEventListener('abort', () => reject(call.signal.reason)))
+
+  const FAILURES: [string, Parameters<typeof fakeModel>[0], ErrorCode][] = [
+    [
+      'connection refused',
+      () => Promise.reject(new Error('connect ECONNREFUSED 127.0.0.1:8080')),
+      'upstream_unavailable',
+    ],
+    ['no answer at all', silent, 'upstream_timeout'],
+    ['headers, then nothing', (call) => liveAnswer(call).response, 'upstream_timeout'],
+    ['401', refuse(401), 'upstream_misconfigured'],
+    ['403', refuse(403), 'upstream_misconfigured'],
+    ['404', refuse(404), 'upstream_misconfigured'],
+    ['a redirect', refuse(302, { location: 'https://elsewhere.example/' }), 'upstream_misconfigured'],
+    ['400', refuse(400), 'upstream_rejected'],
+    ['429', refuse(429, { 'retry-after': '7' }), 'upstream_rate_limited'],
+    ['500', refuse(500), 'upstream_unavailable'],
+    ['503', refuse(503), 'upstream_overloaded'],
+    ['a page', () => new Response('<html>', { headers: { 'content-type': 'text/html' } }), 'upstream_misconfigured'],
+    ['a document', () => Response.json({ choices: [] }), 'upstream_misconfigured'],
+    ['an empty stream', wholeAnswer(), 'upstream_interrupted'],
+    ['comments, then the end', wholeAnswer(': waiting\n\n', ': waiting\n\n'), 'upstream_interrupted'],
+    ['[DONE] alone', wholeAnswer(DONE), 'upstream_interrupted'],
+    ['no JSON', wholeAnswer('data: {"choices":\n\n'), 'upstream_interrupted'],
+    ['an event of no known shape', wholeAnswer({ hello: 'world' }), 'upstream_interrupted'],
+    [
+      'an error event',
+      wholeAnswer({ error: { message: 'engine died at /opt/x/y', code: 'engine_crashed' } }),
+      'upstream_unavailable',
+    ],
+    ['a busy event', wholeAnswer({ error: { message: 'x', code: 'queue_full' } }), 'upstream_overloaded'],
+    [
+      'a length event',
+      wholeAnswer({ error: { message: 'too long', code: 'context_length_exceeded' } }),
+      'context_length_exceeded',
+    ],
+  ]
+
+  test.each(FAILURES)('%s', async (_, answer, code) => {
+    for (const stream of [false, true]) {
+      const model = fakeModel(answer)
+      const response = await edge(IMPATIENT).post(CHAT, { ...HI, stream })
+      expect(response.status).toBe(ERRORS[code].status)
+      expect(response.headers.get('content-type')).toBe('application/json')
+      expect(response.headers.get('retry-after')).toBe(code === 'upstream_rate_limited' ? '7' : null)
+      const text = await response.text()
+      expect(JSON.parse(text).error.code).toBe(code)
+      expect(text).not.toMatch(/8080|\/opt|Traceback|internal\b|ECONN|elsewhere/)
+      expect(model.calls).toHaveLength(1)
+      // Nothing is left running: no connection that nobody reads.
+      expect(model.lastCall().signal.aborted).toBe(true)
+    }
+  })
+
+  test('while comments say that the model is alive, the edge waits longer than for silence', async () => {
+    const model = liveModel()
+    const answering = edge(IMPATIENT).post(CHAT, HI)
+    const live = await model.next()
+    for (let waitedMs = 0; waitedMs < 300; waitedMs += 50) {
+      live.write(': waiting\n\n')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    for (const event of HELLO) live.write(typeof event === 'string' ? event : sse(event))
+    live.end()
+    expect((await answering).status).toBe(200)
+  })
+
+  test('but not for ever', async () => {
+    const model = liveModel()
+    const answering = edge(IMPATIENT).post(CHAT, HI)
+    const live = await model.next()
+    const timer = setInterval(() => live.call.signal.aborted || live.write(': waiting\n\n'), 50)
+    expect(await codeOf(await answering)).toBe('upstream_timeout')
+    clearInterval(timer)
+  })
+})
+
+/** Every way to fail after it: an event and the end for those who stream, a status for those who do not. */
+describe('after its first event a failure is an event, and never [DONE]:', () => {
+  const begin = chunk({ delta: { role: 'assistant', content: 'Hel' } })
+
+  const FAILURES: [string, (live: LiveAnswer) => void, ErrorCode][] = [
+    ['the connection breaks', (live) => live.breakOff(), 'upstream_interrupted'],
+    ['the stream ends without a finish reason', (live) => live.end(), 'upstream_interrupted'],
+    ['[DONE] without a finish reason', (live) => live.write(DONE), 'upstream_interrupted'],
+    ['no JSON', (live) => live.write('data: {\n\n'), 'upstream_interrupted'],
+    ['an error event', (live) => live.event({ error: { message: '/opt/x/y', code: 500 } }), 'upstream_interrupted'],
+    [
+      'a finish reason that is a failure',
+      (live) => live.write(sse({ ...begin, choices: [{ ...begin.choices[0], finish_reason: 'abort' }] })),
+      'upstream_interrupted',
+    ],
+    ['an endless event', (live) => live.write(`data: ${'x'.repeat(9_000_000)}`), 'upstream_interrupted'],
+    ['silence', () => undefined, 'upstream_timeout'],
+  ]
+
+  test.each(FAILURES)('%s', async (_, fail, code) => {
+    for (const stream of [true, false]) {
+      const model = liveModel()
+      const answering = edge(IMPATIENT).post(CHAT, { ...HI, stream })
+      const live = await model.next()
+      live.event(begin)
+      if (stream) {
+        const response = await answering
+        expect(response.status).toBe(200)
+        fail(live)
+        const { events, done, text } = await readStream(response)
+        expect({ done, text }).toEqual({ done: false, text: 'Hel' })
+        expect(events.at(-1)).toMatchObject({
+          error: { code, type: 'api_error', message: expect.not.stringMatching(/opt/) },
+        })
+      } else {
+        fail(live)
+        expect(await codeOf(await answering)).toBe(code)
+      }
+      expect(live.call.signal.aborted).toBe(true)
+    }
+  })
+
+  test('what came before the failure in the same read is delivered first', async () => {
+    fakeModel(wholeAnswer(begin, chunk({ delta: { content: 'lo' } }), 'data: {\n\n'))
+    const { events, text, done } = await readStream(await post(CHAT, { ...HI, stream: true }))
+    expect({ text, done, events: events.length }).toEqual({ text: 'Hello', done: false, events: 3 })
+  })
+})
+
+describe('an answer with its finish reason is whole', () => {
+  const END = chunk({ delta: { content: 'Hi' }, finish_reason: 'stop' })
+
+  test('without [DONE]', async () => {
+    fakeModel(wholeAnswer(END, usageChunk()))
+    expect(await (await post(CHAT, HI)).json()).toMatchObject({
+      choices: [{ message: { content: 'Hi' } }],
+      usage: USAGE,
+    })
+  })
+
+  test('and when the connection breaks after it', async () => {
+    const model = liveModel()
+    const answering = post(CHAT, { ...HI, stream: true })
+    const live = await model.next()
+    live.event(END)
+    const response = await answering
+    live.breakOff()
+    expect(await readStream(response)).toMatchObject({ done: true, text: 'Hi' })
+  })
+
+  test('and usage is waited for, but not for long', async () => {
+    const model = liveModel()
+    const answering = post(CHAT, { ...HI, stream: true })
+    const live = await model.next()
+    live.event(END)
+    const startedAt = Date.now()
+    expect(await readStream(await answering)).toMatchObject({ done: true, text: 'Hi' })
+    expect(Date.now() - startedAt).toBeGreaterThanOrEqual(900)
+    expect(Date.now() - startedAt).toBeLessThan(3_000)
+    expect(live.call.signal.aborted).toBe(true)
+  })
+})
+
+describe('a caller who hangs up stops the model,', () => {
+  /** An edge whose meter tells how completions ended. */
+  function meteredEdge() {
+    const ends: unknown[] = []
+    const { promise: begun, resolve: firstToken } = Promise.withResolvers<void>()
+    const meter = { begin: () => ({ firstToken, end: (end: unknown) => ends.push(end) }) }
+    return { ends, begun, ...edge({}, ({ complete }) => ({ complete: { ...complete, meter } })) }
+  }
+  const begin = chunk({ delta: { content: 'Hel' }, token_ids: [7] }, { prompt_token_ids: [1, 2] })
+  const usage = { prompt_tokens: 2, completion_tokens: 1, total_tokens: 3 }
+
+  test('by cancelling the body', async () => {
+    const { ends, post } = meteredEdge()
+    const model = liveModel()
+    const answering = post(CHAT, { ...HI, stream: true })
+    const live = await model.next()
+    live.event(begin)
+    const reader = (await answering).body?.getReader()
+    await reader?.read()
+    await reader?.cancel()
+    expect(live.call.signal.aborted).toBe(true)
+    expect(ends).toEqual([{ status: 'error', code: 'caller_gone', usage }])
+  })
+
+  test.each([true, false])('by leaving the request in mid-answer (stream: %s)', async (stream) => {
+    const { ends, begun, post } = meteredEdge()
+    const model = liveModel()
+    const caller = new AbortController()
+    const answering = post(CHAT, { ...HI, stream }, { signal: caller.signal })
+    const live = await model.next()
+    live.event(begin)
+    if (stream) {
+      const reader = (await answering).body?.getReader()
+      await reader?.read()
+      caller.abort()
+      await expect(reader?.read()).rejects.toThrow()
+    } else {
+      await begun
+      caller.abort()
+      expect(await codeOf(await answering)).toBe('caller_gone')
+    }
+    expect(live.call.signal.aborted).toBe(true)
+    expect(ends).toMatchObject([{ status: 'error', code: 'caller_gone' }])
+  })
+
+  test('by leaving before the first event', async () => {
+    const { ends, post } = meteredEdge()
+    const model = liveModel()
+    const caller = new AbortController()
+    const answering = post(CHAT, { ...HI, stream: true }, { signal: caller.signal })
+    const live = await model.next()
+    caller.abort()
+    expect((await answering).status).toBe(499)
+    expect(live.call.signal.aborted).toBe(true)
+    expect(ends).toEqual([{ status: 'error', code: 'caller_gone' }])
+  })
+
+  test('and one who reads to the end does not', async () => {
+    const { ends, post } = meteredEdge()
+    const model = fakeModel(wholeAnswer(...HELLO))
+    await readStream(await post(CHAT, { ...HI, stream: true }))
+    expect(model.lastCall().signal.aborted).toBe(false)
+    expect(ends).toEqual([{ status: 'success', usage: USAGE }])
+  })
+})
