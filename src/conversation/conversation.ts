@@ -51,8 +51,7 @@ export class Conversation extends DurableObject<Env> {
         'conversation_busy',
         'Too many turns wait in this conversation. Send the next when one is answered.',
       )
-    // The turn is the object's, not the call's: a caller who leaves does not end it.
-    this.ctx.waitUntil(turn.catch(() => undefined))
+    // A caller who leaves does not end it: an object goes on with what it has begun.
     return turn
   }
 

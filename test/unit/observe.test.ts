@@ -1,10 +1,14 @@
 /** What an isolate counts, and when it hands it over. */
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type MetricsReport, metricsFlush } from '../../src/observe/metrics-flush.ts'
 import { metricsRegistry } from '../../src/observe/metrics-registry.ts'
 import { registryMeter } from '../../src/observe/registry-meter.ts'
 
 const PRINCIPAL = { tenantId: 't', keyId: 'k', scopes: [] }
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 describe('the meter', () => {
   function meter() {
@@ -115,21 +119,20 @@ describe('reports', () => {
   })
 
   test('what is counted while a report is under way goes into the next, which is not forgotten', async () => {
-    const gate = Promise.withResolvers<void>()
-    const { count, amounts, kept, sleeps } = flush(() => gate.promise)
-    count()
-    sleeps[0]?.wake()
-    await Promise.resolve()
-    count()
-    count()
-    gate.resolve()
-    await kept[0]
-    for (const { wake } of sleeps) wake()
-    await Promise.all(kept)
-    expect(amounts()).toEqual([1, 2])
+    const made = flush(async ({ sequence }) => {
+      if (sequence <= 2) made.count()
+    })
+    made.count()
+    made.sleeps[0]?.wake()
+    await made.kept[0]
+    made.sleeps[1]?.wake()
+    await made.kept[1]
+    expect(made.amounts()).toEqual([1, 1, 1])
+    expect(made.reports.map(({ sequence }) => sequence)).toEqual([1, 2, 3])
   })
 
   test('that fail throw at nobody, and are sent again unchanged before anything new', async () => {
+    vi.spyOn(console, 'warn').mockImplementation(() => {})
     let down = true
     const { count, reports, amounts, kept, sleeps } = flush(async () => {
       if (down) throw new Error('down')

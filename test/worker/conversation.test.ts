@@ -15,6 +15,8 @@ let model: ModelServer
 
 beforeEach(() => {
   model = modelServer()
+  // The object writes why a turn failed; here turns fail on purpose.
+  vi.spyOn(console, 'log').mockImplementation(() => {})
 })
 afterEach(() => {
   vi.restoreAllMocks()
@@ -343,6 +345,14 @@ describe('bounds', () => {
     await answered('short', { conversation_id })
     expect(model.tokenizations()).toHaveLength(counts)
     expect(shown()).toEqual([...last, `assistant: ${'5'.repeat(300)}`, 'user: short'])
+  })
+
+  test('a long conversation is counted once, then the context’s length and the last answer’s count are known', async () => {
+    const { conversation_id } = await answered('x'.repeat(3_000))
+    expect(model.tokenizations()).toHaveLength(1)
+    await answered('y'.repeat(3_000), { conversation_id })
+    expect(model.tokenizations()).toHaveLength(1)
+    expect(shown()).toHaveLength(3)
   })
 
   test('a message that is too long for the model alone is an error that names it', async () => {

@@ -16,6 +16,8 @@ let model: ModelServer
 
 beforeEach(() => {
   model = modelServer()
+  // The object writes why a turn failed; here turns fail on purpose.
+  vi.spyOn(console, 'log').mockImplementation(() => {})
 })
 afterEach(() => {
   vi.restoreAllMocks()

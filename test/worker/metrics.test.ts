@@ -180,6 +180,44 @@ describe('what isolates count', () => {
   })
 })
 
+describe('the object’s bounds', () => {
+  const change = (model: string) => ({
+    metric: 'llm_tokens_total',
+    labelValues: [model, 'input'],
+    field: '',
+    amount: 1,
+  })
+
+  test('many isolates are told to report less often, and those silent for a day are forgotten', async () => {
+    const object = env.METRICS.getByName('crowd')
+    await runInDurableObject(object, (_, state) => {
+      const insert = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
+        INSERT INTO isolate SELECT ? || i, 1, ?, '[]' FROM n`
+      state.storage.sql.exec(insert, 'alive', Date.now())
+      state.storage.sql.exec(insert, 'gone', Date.now() - 86_400_001)
+    })
+    const report = { isolateId: 'i1', sequence: 1, changes: [], inFlight: [] }
+    expect(await object.collect(report)).toEqual({ acknowledged: 1, nextReportInMs: 2_510 })
+    const isolates = await runInDurableObject(object, (_, state) =>
+      state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM isolate').one(),
+    )
+    expect(isolates).toEqual({ n: 251 })
+  })
+
+  test('at 20,000 numbers no series is added, but those there are go on counting', async () => {
+    const object = env.METRICS.getByName('full')
+    await object.collect({ isolateId: 'i1', sequence: 1, changes: [change('m1')], inFlight: [] })
+    await runInDurableObject(object, (_, state) => {
+      state.storage.sql.exec(`WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        INSERT INTO number SELECT 'other', '[]', i, 1 FROM n`)
+    })
+    await object.collect({ isolateId: 'i1', sequence: 2, changes: [change('m1'), change('m2')], inFlight: [] })
+    const text = await object.text()
+    expect(valueIn(text, 'llm_tokens_total', { model: 'm1' })).toBe(2)
+    expect(valueIn(text, 'llm_tokens_total', { model: 'm2' })).toBeUndefined()
+  })
+})
+
 describe('in flight', () => {
   test('is the sum over isolates, 0 when all is done', async () => {
     const [one, two] = [isolate('flight'), isolate('flight')]
