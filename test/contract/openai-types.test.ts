@@ -28,7 +28,8 @@ test('what the client sends is what we accept, by type', () => {
     >
   >()
   expectTypeOf<Chat['stop']>().toExtend<ChatRequest['stop']>()
-  expectTypeOf<Chat['stream_options']>().toExtend<ChatRequest['stream_options']>()
+  type Usage<Options> = Pick<NonNullable<Options>, keyof NonNullable<Options> & 'include_usage'>
+  expectTypeOf<Usage<Chat['stream_options']>>().toExtend<Usage<ChatRequest['stream_options']>>()
   expectTypeOf<Chat['messages'][number]['role']>().toExtend<ChatRequest['messages'][number]['role']>()
   expectTypeOf<Text>().toExtend<
     Pick<TextRequest, 'model' | 'stream' | 'temperature' | 'top_p' | 'seed' | 'max_tokens' | 'n'>
