@@ -10,6 +10,9 @@ import { withFileLock } from './file-lock.ts'
 import { CONFIG_FILE, IMPORTER_VERSION, type ModelConfig, modelConfigSchema } from './model-config.ts'
 import type { OnProgress } from './model-progress.ts'
 
+/** Names become parts of paths and values of `model` in the API. */
+const MODEL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/
+
 export type EnsureModelOptions = {
   /** A name of the catalogue; with `path` alone, what the model is called (its file name otherwise). The default model if neither is given. */
   name?: string | undefined
@@ -20,6 +23,7 @@ export type EnsureModelOptions = {
   onProgress?: OnProgress | undefined
   fetch?: typeof fetch | undefined
   env?: Record<string, string | undefined> | undefined
+  catalogue?: readonly CatalogueEntry[] | undefined
   /** Python interpreters to try for pip, in order. */
   pythons?: readonly string[] | undefined
 }
@@ -42,10 +46,15 @@ export async function ensureModel(options: EnsureModelOptions): Promise<EnsureMo
   const cacheDir = resolve(options.cacheDir ?? cacheDirectory(env))
   const onProgress = options.onProgress ?? (() => {})
   const name = options.name ?? (options.path === undefined ? DEFAULT_MODEL : nameOfFile(options.path))
-  const entry = CATALOGUE.find((known) => known.name === name)
+  const catalogue = options.catalogue ?? CATALOGUE
+  const entry = catalogue.find((known) => known.name === name)
+  if (!MODEL_NAME.test(name)) {
+    const message = `${name} is no name for a model: letters, digits, dots, underscores and hyphens are allowed, 100 at most.`
+    return { ok: false, code: 'unknown_model', message }
+  }
   if (options.path !== undefined) return ensureFile({ name, path: resolve(options.path), entry, cacheDir, onProgress })
   if (!entry) {
-    const names = CATALOGUE.map((known) => known.name).join(', ')
+    const names = catalogue.map((known) => known.name).join(', ')
     return {
       ok: false,
       code: 'unknown_model',
@@ -77,9 +86,14 @@ async function ensureFile(options: {
   const { name, path, entry, cacheDir, onProgress } = options
   const found = await stat(path).catch(() => null)
   if (!found?.isFile()) return { ok: false, code: 'file_unusable', message: `There is no file ${path}.` }
-  const sha256 = await sha256OfFile(path, (done) =>
-    onProgress({ phase: 'verifying', detail: path, done, total: found.size }),
-  )
+  let sha256: string
+  try {
+    sha256 = await sha256OfFile(path, (done) =>
+      onProgress({ phase: 'verifying', detail: path, done, total: found.size }),
+    )
+  } catch (error) {
+    return { ok: false, code: 'file_unusable', message: error instanceof Error ? error.message : String(error) }
+  }
   if (entry && entry.sha256 !== sha256) {
     const message = `${path} is not the file of ${name}: its SHA-256 is ${sha256} and not ${entry.sha256}. Give it another name to use it as it is.`
     return { ok: false, code: 'wrong_file', message }
@@ -161,6 +175,7 @@ function nameOfFile(path: string): string {
     .toLowerCase()
     .replace(/[^a-z0-9._-]+/g, '-')
     .replace(/^[.-]+/, '')
+    .slice(0, 100)
   return name || 'model'
 }
 

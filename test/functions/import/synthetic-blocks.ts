@@ -51,11 +51,18 @@ export function randomMatrix(
   return { typeId, values, bytes: Buffer.concat(parts) }
 }
 
+/** Values of a float format are made by this many: no row here is shorter. */
+const RUN = 32
+
 /** Values are about `scale` wide around `shift`; only the float formats take a shift, for norms. */
 const FORMATS: Record<SyntheticType, Format> = {
-  F32: { typeId: 0, elements: 1, make: (scale, shift, random) => makeFloat(shift + scale * (random() - 0.5)) },
-  F16: { typeId: 1, elements: 1, make: (scale, _, random) => makeHalf(scale * (random() - 0.5)) },
-  BF16: { typeId: 30, elements: 1, make: (scale, _, random) => makeBrainFloat(scale * (random() - 0.5)) },
+  F32: { typeId: 0, elements: RUN, make: (scale, shift, random) => makeRun(4, random, writeFloat, scale, shift) },
+  F16: { typeId: 1, elements: RUN, make: (scale, shift, random) => makeRun(2, random, writeHalf, scale, shift) },
+  BF16: {
+    typeId: 30,
+    elements: RUN,
+    make: (scale, shift, random) => makeRun(2, random, writeBrainFloat, scale, shift),
+  },
   Q4_0: { typeId: 2, elements: 32, make: (scale, _, random) => makeSmall(scale, random, { levels: 16, zero: 8 }) },
   Q4_1: { typeId: 3, elements: 32, make: (scale, _, random) => makeSmall(scale, random, { levels: 16, zero: null }) },
   Q5_0: { typeId: 6, elements: 32, make: (scale, _, random) => makeSmall(scale, random, { levels: 32, zero: 16 }) },
@@ -66,22 +73,37 @@ const FORMATS: Record<SyntheticType, Format> = {
   Q6_K: { typeId: 14, elements: 256, make: (scale, _, random) => makeQ6(scale, random) },
 }
 
-function makeFloat(value: number): Block {
-  const bytes = Buffer.alloc(4)
-  bytes.writeFloatLE(value)
-  return { bytes, values: [Math.fround(value)] }
+/** A run of values of one of the float formats. */
+function makeRun(
+  bytesEach: number,
+  random: Random,
+  write: (bytes: Buffer, at: number, value: number) => number,
+  scale: number,
+  shift: number,
+): Block {
+  const bytes = Buffer.alloc(RUN * bytesEach)
+  const values = Array.from({ length: RUN }, (_, i) => write(bytes, i * bytesEach, shift + scale * (random() - 0.5)))
+  return { bytes, values }
 }
 
-function makeBrainFloat(value: number): Block {
-  const float = Buffer.alloc(4)
-  float.writeFloatLE(value)
-  const bytes = float.subarray(2)
-  return { bytes, values: [Buffer.concat([Buffer.alloc(2), bytes]).readFloatLE()] }
+function writeFloat(bytes: Buffer, at: number, value: number): number {
+  bytes.writeFloatLE(value, at)
+  return Math.fround(value)
 }
 
-function makeHalf(value: number): Block {
+/** Towards zero: the upper half of the float. */
+function writeBrainFloat(bytes: Buffer, at: number, value: number): number {
+  const whole = new DataView(new ArrayBuffer(4))
+  whole.setFloat32(0, value)
+  bytes.writeUInt16LE(whole.getUint16(0), at)
+  whole.setUint16(2, 0)
+  return whole.getFloat32(0)
+}
+
+function writeHalf(bytes: Buffer, at: number, value: number): number {
   const { bits, exact } = toHalf(value)
-  return { bytes: half(bits), values: [exact] }
+  bytes.writeUInt16LE(bits, at)
+  return exact
 }
 
 /** The half towards zero from a value of 2^-14 to 65,504; smaller ones as multiples of 2^-24. */

@@ -6,6 +6,8 @@ export type SyntheticModel = {
   shape: typeof SHAPE
   /** Each tensor's values, row by row, as doubles. */
   values: Map<string, Float64Array>
+  /** The file again with other metadata; undefined leaves a key out. */
+  withMetadata(changes: Metadata): Buffer
 }
 
 export const SHAPE = {
@@ -28,9 +30,10 @@ export type SyntheticOptions = {
   /** Of attn_v, where it differs from the other weights as it does in mixed files. */
   valueWeights?: SyntheticType
   ropeFactors?: boolean
-  metadata?: Record<string, GgufInput | undefined>
   seed?: number
 }
+
+export type Metadata = Record<string, GgufInput | undefined>
 
 /** A metadata value with its GGUF type. */
 export type GgufInput = { text: string } | { u32: number } | { f32: number } | { texts: string[] } | { i32s: number[] }
@@ -73,7 +76,7 @@ export function syntheticGguf(options: SyntheticOptions): SyntheticModel {
   if (options.head) add('output.weight', options.head, tokens.length, hiddenSize, 0.2)
   if (options.ropeFactors) add('rope_freqs.weight', 'F32', 1, headDim / 2, 0.5, 2)
 
-  const metadata: Record<string, GgufInput | undefined> = {
+  const metadata: Metadata = {
     'general.architecture': { text: 'llama' },
     'llama.block_count': { u32: layers },
     'llama.context_length': { u32: SHAPE.contextLength },
@@ -93,15 +96,19 @@ export function syntheticGguf(options: SyntheticOptions): SyntheticModel {
     'tokenizer.ggml.eos_token_id': { u32: 2 },
     'tokenizer.ggml.eot_token_id': { u32: 0 },
     'tokenizer.chat_template': { text: "{% for m in messages %}{{ m['content'] }}{% endfor %}" },
-    ...options.metadata,
   }
-  return { file: encode(metadata, tensors), shape: SHAPE, values }
+  return {
+    file: encode(metadata, tensors),
+    shape: SHAPE,
+    values,
+    withMetadata: (changes) => encode({ ...metadata, ...changes }, tensors),
+  }
 }
 
 const ALIGNMENT = 32
 
 function encode(
-  metadata: Record<string, GgufInput | undefined>,
+  metadata: Metadata,
   tensors: { name: string; columns: number; rows: number; type: number; bytes: Buffer }[],
 ): Buffer {
   const keys = Object.entries(metadata).flatMap(([key, value]) =>
