@@ -22,7 +22,7 @@ export type MetricsCollector = {
 }
 
 export type MetricsFlush = MetricsReader & {
-  /** Has a report sent about a second from now. Never throws, never waits. */
+  /** Has a report sent in the background: at once when the last is a second old, else when it is. Never throws, never waits. */
   soon(): void
 }
 
@@ -52,6 +52,7 @@ export function metricsFlush(options: {
   let reportEveryMs = REPORT_EVERY_MS
   let touchedSinceReport = false
   let scheduledAtMs: number | undefined
+  let lastReportAtMs = Number.NEGATIVE_INFINITY
 
   /**
    * Brings everything counted before the call: what is not acknowledged, then what was counted meanwhile. Two rounds are enough,
@@ -81,7 +82,8 @@ export function metricsFlush(options: {
   }
 
   async function reportAfterPause(): Promise<void> {
-    await sleep(reportEveryMs)
+    await sleep(Math.max(0, lastReportAtMs + reportEveryMs - nowMs()))
+    lastReportAtMs = nowMs()
     try {
       await flush(collector())
       scheduledAtMs = undefined

@@ -100,22 +100,26 @@ describe('reports', () => {
     return { made, count, reports, amounts, kept, sleeps, clock }
   }
 
-  test('are sent a second later, one for all that was counted until then', async () => {
-    const { count, reports, amounts, kept, sleeps } = flush()
+  test('are sent at once and then once a second, one for all that was counted until then', async () => {
+    const { count, reports, amounts, kept, sleeps, clock } = flush()
+    clock.nowMs = 5_000
     for (let index = 0; index < 50; index++) count()
     expect(kept).toHaveLength(1)
     expect(reports).toEqual([])
-    expect(sleeps.map(({ ms }) => ms)).toEqual([1_000])
     sleeps[0]?.wake()
     await kept[0]
     expect(amounts()).toEqual([50])
-    count()
-    // The object has said how often it wants to hear.
-    expect(sleeps.map(({ ms }) => ms)).toEqual([1_000, 1_500])
+    clock.nowMs = 5_400
+    for (let index = 0; index < 7; index++) count()
+    // The object has said that it wants to hear every 1.5 s.
+    expect(sleeps.map(({ ms }) => ms)).toEqual([0, 1_100])
     sleeps[1]?.wake()
     await kept[1]
     expect(reports.map(({ sequence }) => sequence)).toEqual([1, 2])
-    expect(amounts()).toEqual([50, 1])
+    expect(amounts()).toEqual([50, 7])
+    clock.nowMs = 60_000
+    count()
+    expect(sleeps[2]?.ms).toBe(0)
   })
 
   test('what is counted while a report is under way goes into the next, which is not forgotten', async () => {
