@@ -15,6 +15,8 @@ export type HttpServerOptions = {
 
 /** Longer than the idle time-outs of the proxies in front, so that never we close a connection just as they use it. */
 const KEEP_ALIVE_MS = 75_000
+/** For headers and body together; nobody who means well takes so long for 4 MiB. */
+const REQUEST_MAX_MS = 60_000
 /** Each holds a socket and little else; far more than queue and slots can use. */
 const CONNECTIONS_MAX = 4_096
 /** For clients and proxies: when it is worth to ask again. */
@@ -22,15 +24,18 @@ const RETRY_AFTER_SECONDS = '1'
 
 export function createHttpServer({ server, routes, access, log }: HttpServerOptions): NodeServer {
   const authorize = createAuthorize(access)
-  const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-    const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
-    const onPath = routes.filter((route) => route.path === path)
-    response.once('close', () => {
-      const status = response.headersSent ? String(response.statusCode) : 'none'
-      server.metrics.requests.count({ route: onPath[0]?.path ?? 'unknown', status })
-    })
-    handle(request, response, onPath).catch((error) => answerError(error, request, response))
-  })
+  const http = createServer(
+    { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: REQUEST_MAX_MS },
+    (request, response) => {
+      const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
+      const onPath = routes.filter((route) => route.path === path)
+      response.once('close', () => {
+        const status = response.headersSent ? String(response.statusCode) : 'none'
+        server.metrics.requests.count({ route: onPath[0]?.path ?? 'unknown', status })
+      })
+      handle(request, response, onPath).catch((error) => answerError(error, request, response))
+    },
+  )
   http.maxConnections = CONNECTIONS_MAX
   return http
 
@@ -60,8 +65,6 @@ export function createHttpServer({ server, routes, access, log }: HttpServerOpti
     sendJson(response, shown.status, shown.body(), {
       ...(shown.status === 401 && { 'www-authenticate': 'Bearer' }),
       ...(shown.status === 503 && { 'retry-after': RETRY_AFTER_SECONDS }),
-      // The rest of a refused body is not read: the connection cannot be used again.
-      ...(!request.complete && { connection: 'close' }),
     })
   }
 }
