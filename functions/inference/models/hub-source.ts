@@ -30,13 +30,16 @@ export async function pullFromHub(options: HubOptions): Promise<SourceResult> {
   for (let attempt = 0; ; attempt++) {
     const before = await sizeOf(target)
     const result = await pullRest(options, before > entry.byteLength ? 0 : before)
-    if (result.ok) return result
     // Again only if the line broke after something arrived: refusals and unreachable hosts stay what they are.
-    if (attempt >= RESUMES_MAX || (await sizeOf(target)) <= before) return result
+    const goesOn = !result.ok && result.isBroken === true && (await sizeOf(target)) > before
+    if (!goesOn || attempt >= RESUMES_MAX) return result
   }
 }
 
-async function pullRest(options: HubOptions, from: number): Promise<SourceResult> {
+/** `isBroken`: what has arrived is good as far as it goes. */
+type PullResult = SourceResult & { isBroken?: boolean }
+
+async function pullRest(options: HubOptions, from: number): Promise<PullResult> {
   const { entry, target, onBytes } = options
   if (from === entry.byteLength) return { ok: true }
   const watchdog = new Watchdog()
@@ -58,8 +61,10 @@ async function pullRest(options: HubOptions, from: number): Promise<SourceResult
       watchdog.restart(STALL_TIMEOUT_MS, `nothing arrived for ${STALL_TIMEOUT_MS / 1_000} s`)
       for await (const chunk of response.body) {
         watchdog.restart(STALL_TIMEOUT_MS, `nothing arrived for ${STALL_TIMEOUT_MS / 1_000} s`)
-        if (done + chunk.length > entry.byteLength)
+        if (done + chunk.length > entry.byteLength) {
+          await file.truncate(0)
           return { ok: false, reason: `it is longer than the expected ${entry.byteLength} bytes` }
+        }
         await file.write(chunk, 0, chunk.length, done)
         done += chunk.length
         onBytes(done)
@@ -67,11 +72,10 @@ async function pullRest(options: HubOptions, from: number): Promise<SourceResult
     } finally {
       await file.close()
     }
-    return done === entry.byteLength
-      ? { ok: true }
-      : { ok: false, reason: `it ended after ${done} of ${entry.byteLength} bytes` }
+    if (done === entry.byteLength) return { ok: true }
+    return { ok: false, isBroken: true, reason: `it ended after ${done} of ${entry.byteLength} bytes` }
   } catch (error) {
-    return { ok: false, reason: watchdog.reason ?? reasonOf(error) }
+    return { ok: false, isBroken: true, reason: watchdog.reason ?? reasonOf(error) }
   } finally {
     watchdog.stop()
   }

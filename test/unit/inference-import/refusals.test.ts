@@ -113,6 +113,13 @@ test('an unknown weight type is refused by its number', async () => {
   expect(result.ok ? 'imported' : result.message).toContain('token_embd.weight is of ggml type 39')
 })
 
+test('a count beyond every real model is refused before anything is read for it', async () => {
+  const file = Buffer.from(whole)
+  file.writeBigUInt64LE(2n ** 40n, 16)
+  const result = await tryImport(file)
+  expect(result.ok ? 'imported' : result.message).toContain('claims 1099511627776 metadata keys')
+})
+
 test('a file that is not there is refused', async () => {
   const result = await importGguf({ ggufPath: join(root, 'none.gguf'), folder: root, name: 'x', weightsSha256: '' })
   expect(result).toMatchObject({ ok: false })

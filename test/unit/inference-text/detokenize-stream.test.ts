@@ -37,7 +37,9 @@ test('the pieces of random bytes are together the decoding of all, and none hold
     const whole = [...new TextEncoder().encode('naïve 漢字 🙂👩‍🚀 \uFEFFend')]
     const ids = whole.flatMap((byte) => (random() < 0.1 ? [] : random() < 0.05 ? [Math.floor(random() * 256)] : [byte]))
     const pieces = stream(ids)
-    expect(pieces.join('')).toBe(new TextDecoder('utf-8', { fatal: false, ignoreBOM: true }).decode(Uint8Array.from(ids)))
+    expect(pieces.join('')).toBe(
+      new TextDecoder('utf-8', { fatal: false, ignoreBOM: true }).decode(Uint8Array.from(ids)),
+    )
     for (const piece of pieces) expect(piece.isWellFormed()).toBe(true)
   }
 })
@@ -55,6 +57,10 @@ test('an added token ends a character that was begun; a special one is not shown
   expect(stream([0xe6, SPECIAL, 65])).toEqual(['', '\uFFFD', 'A', ''])
   expect(stream([0xe6, ADDED, 65])).toEqual(['', '\uFFFD<tool>', 'A', ''])
   expect(stream([SPECIAL], { keepSpecialTokens: true })).toEqual(['<|end|>', ''])
+})
+
+test('a byte order mark is text like any other, also at the beginning', () => {
+  expect(stream([0xef, 0xbb, 0xbf, 65]).join('')).toBe('\uFEFFA')
 })
 
 test('a token outside the vocabulary gives no text', () => {

@@ -1,0 +1,89 @@
+/** `npm run models`: what people see, and the exit status that scripts see. */
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { cacheDirectory } from '../../../functions/inference/models/cache-directory.ts'
+import { progressWriter } from '../../../functions/inference/models/progress-writer.ts'
+import { fakePython } from './fake-python.ts'
+import { WEIGHTS } from './small-model.ts'
+
+let root: string
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'perigee-cli-'))
+  await fakePython(root, { stderr: 'ERROR: no index here\n' })
+})
+afterAll(() => rm(root, { recursive: true, force: true }))
+
+const CLI = join(import.meta.dirname, '../../../functions/inference/models/cli.ts')
+
+function models(...argv: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+  // The first python3 that is found is one that fails.
+  const search = `${root}:${process.env.PATH ?? ''}`
+  const env = { ...process.env, PERIGEE_CACHE_DIR: root, HF_ENDPOINT: 'http://127.0.0.1:9', PATH: search }
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [CLI, ...argv], { env }, (_, stdout, stderr) => {
+      resolve({ status: child.exitCode ?? -1, stdout, stderr })
+    })
+  })
+}
+
+test('list shows what is known and whether it is here', async () => {
+  expect(await models('list')).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^smollm2-135m-instruct .*98 MB; not here yet\n$/),
+  })
+})
+
+test('path of a model that is not here fails and says how to fetch it', async () => {
+  expect(await models('path')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('npm run models -- pull smollm2-135m-instruct'),
+  })
+})
+
+test('pull without any source fails with what was tried', async () => {
+  expect(await models('pull')).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/no index here(.|\n)*--file PATH/),
+  })
+})
+
+test('pull --file imports a file, and says in a log what it is doing', async () => {
+  const file = join(root, 'small.gguf')
+  await writeFile(file, WEIGHTS)
+  const { status, stdout, stderr } = await models('pull', '--file', file)
+  expect({ status, stdout }).toMatchObject({ status: 0, stdout: expect.stringMatching(/^small is ready in /) })
+  expect(stderr).toMatch(/Verifying .*\nImporting small/)
+  expect(stderr).not.toContain('\r')
+})
+
+test.each([[], ['fetch'], ['pull', 'a', 'b'], ['pull', '--force']])(
+  '%j is not understood: usage and status 1',
+  async (...argv) => {
+    expect(await models(...argv)).toMatchObject({ status: 1, stderr: expect.stringContaining('Usage:') })
+  },
+)
+
+test('a terminal gets a bar that is redrawn in place and never wraps', () => {
+  const written: string[] = []
+  let now = 0
+  const output = { isTTY: true, columns: 60, write: (text: string) => written.push(text) }
+  const progress = progressWriter(output, () => now)
+  for (let done = 0; done <= 98; done++) {
+    now += 10
+    progress.show({ phase: 'downloading', detail: 'huggingface.co', done: done * 1e6, total: 98e6 })
+  }
+  progress.end()
+  expect(written.length).toBeLessThan(15)
+  expect(written.at(-2)).toBe('\r\u001b[K[########################] Downloading from huggingface.co ')
+  for (const text of written) expect(text.length).toBeLessThan(60 + '\r\u001b[K'.length)
+  expect(written.at(-1)).toBe('\n')
+})
+
+test('the cache is where the variables say, in their order', () => {
+  expect(cacheDirectory({ PERIGEE_CACHE_DIR: '/a', XDG_CACHE_HOME: '/b' })).toBe('/a')
+  expect(cacheDirectory({ PERIGEE_CACHE_DIR: '', XDG_CACHE_HOME: '/b' })).toBe('/b/perigee')
+  expect(cacheDirectory({})).toMatch(/\/\.cache\/perigee$/)
+})
