@@ -18,11 +18,13 @@ const NAMES = ['perigee', 'llama'] as const
 type Name = (typeof NAMES)[number]
 
 /** Fewer steps for more streams: every cell takes a second or two. */
-const STEPS_BY_BATCH: readonly [batch: number, steps: number][] = [
-  [1, STEPS_MAX],
-  [4, 32],
-  [BATCH_MAX, 24],
+const DECODE: readonly { batch: number; steps: number; sameness?: boolean }[] = [
+  { batch: 1, steps: STEPS_MAX },
+  { batch: 1, steps: STEPS_MAX, sameness: true },
+  { batch: 4, steps: 32 },
+  { batch: BATCH_MAX, steps: 24 },
 ]
+/** Of a smoke run and of the round before the first, which is not counted. */
 const STEPS_QUICK = 4
 
 /** Samples are tokens per second by `name cell`. */
@@ -32,13 +34,19 @@ await runBench('bench:engine', NAMES, async (options) => {
   const files = await modelFiles()
   const names = NAMES.filter((name) => options.only.length === 0 || options.only.includes(name))
   if (names.includes('llama')) installPeers()
-  const cells = cellsFor(options)
+  const cells = cellsFor(options.quick)
   const engines = new Map<Name, EngineProcess>()
   const samples: Samples = new Map()
   try {
     for (const name of names) {
       progress(`loading ${name}`)
       engines.set(name, await startEngine(name, { ...files, threads: THREADS }))
+    }
+    // Memory is touched and everything is bound for the first time.
+    for (const cell of cellsFor(true)) {
+      if (options.quick) break
+      progress(`warming up: ${title(cell)}`)
+      for (const name of names) await engines.get(name)?.measure(cell)
     }
     for (const [round, order] of alternations(names, options.alternations).entries()) {
       for (const cell of cells) {
@@ -65,29 +73,23 @@ async function sample(
   samples.set(key, [...(samples.get(key) ?? []), (tokensOf(cell) / ms) * 1_000])
 }
 
-function cellsFor({ quick }: BenchOptions): EngineCell[] {
+function cellsFor(quick: boolean): EngineCell[] {
   return [0, CONTEXT].flatMap((context): EngineCell[] => [
-    ...STEPS_BY_BATCH.map(([batch, steps]) => ({
-      kind: 'decode' as const,
-      batch,
-      context,
-      steps: quick ? STEPS_QUICK : steps,
-    })),
+    ...DECODE.map((run) => ({ kind: 'decode' as const, ...run, context, steps: quick ? STEPS_QUICK : run.steps })),
     { kind: 'prefill', tokens: 128, context },
     { kind: 'prefill', tokens: 512, context },
   ])
 }
 
 function title(cell: EngineCell): string {
-  const what = cell.kind === 'decode' ? `decode, batch ${cell.batch}` : `prefill of ${cell.tokens}`
-  return `${what}, context ${cell.context}`
+  if (cell.kind === 'prefill') return `prefill of ${cell.tokens}, context ${cell.context}`
+  return `decode, batch ${cell.batch}${cell.sameness ? ' (seeded)' : ''}, context ${cell.context}`
 }
 
 /** The same as a name in JSON. */
 function figureName(cell: EngineCell): string {
-  return cell.kind === 'decode'
-    ? `decodeBatch${cell.batch}Context${cell.context}`
-    : `prefill${cell.tokens}Context${cell.context}`
+  if (cell.kind === 'prefill') return `prefill${cell.tokens}Context${cell.context}`
+  return `decodeBatch${cell.batch}${cell.sameness ? 'Seeded' : ''}Context${cell.context}`
 }
 
 function report(
@@ -114,6 +116,7 @@ function report(
   const memory = Object.fromEntries([...engines].map(([name, engine]) => [name, Math.round(engine.rssMib())]))
   console.log(`
 ${model}, ${THREADS} threads, medians of ${options.alternations} alternations; the ratio is ours over llama.cpp's, more is better.
+"Seeded" is a lone stream whose answer is the same in any batch: our engine computes a second row for it, llama.cpp promises no such thing.
 Versions ${JSON.stringify(versions)}; resident MiB ${JSON.stringify(memory)}: ours has room for ${BATCH_MAX + 1} rows, llama.cpp for ${2 * BATCH_MAX}.`)
   const figures = Object.fromEntries(
     names.map((name) => [

@@ -2,8 +2,7 @@
  * `npm run long:perplexity`: how surprised our engine is by a fixed English text, beside llama.cpp on the same file of weights.
  * With --save it commits both figures; the inference suite then holds our engine to llama.cpp's without installing it.
  */
-import { openDecoder } from '../../functions/inference/engine/decoder.ts'
-import { readModelConfig } from '../../functions/inference/engine/model-folder.ts'
+import { loadModel } from '../../functions/inference/engine/load-model.ts'
 import { loadTokenizer } from '../../functions/inference/text/tokenizer.ts'
 import { openLlama } from './engine/llama-cpp.ts'
 import { type ModelFiles, modelFiles } from './engine/model-files.ts'
@@ -11,12 +10,10 @@ import { runBench } from './measure/options.ts'
 import { conclude } from './measure/outcome.ts'
 import { progress, progressDone } from './measure/progress.ts'
 import { table } from './measure/table.ts'
-import { ourLogProbabilities } from './perplexity/our-perplexity.ts'
-import { perplexityOf, RULE, WINDOW_TOKENS, windowsOf } from './perplexity/rule.ts'
+import { perplexityOf, RULE, WINDOW_TOKENS, WINDOWS_SHORT, windowsOf } from './perplexity/rule.ts'
 import { englishText, tokensSha256 } from './perplexity/text.ts'
 
 const THREADS = 2
-const CHUNK_TOKENS = 128
 
 await runBench('long:perplexity', ['perigee', 'llama'], async (options) => {
   const files = await modelFiles()
@@ -24,7 +21,7 @@ await runBench('long:perplexity', ['perigee', 'llama'], async (options) => {
   const tokenizer = await loadTokenizer(files.modelFolder)
   const tokens = tokenizer.encode(text, { specialTokens: false })
   const all = windowsOf(tokens)
-  const windows = options.quick ? all.slice(0, 1) : all
+  const windows = options.quick ? all.slice(0, WINDOWS_SHORT) : all
 
   const llama = await openLlama(files.ggufPath, THREADS)
   if (tokensSha256(llama.tokenize(text)) !== tokensSha256(tokens)) {
@@ -37,6 +34,12 @@ await runBench('long:perplexity', ['perigee', 'llama'], async (options) => {
   const ours = await scoreOurs(files, windows)
 
   const perplexity = { perigee: perplexityOf(ours), llama: perplexityOf(theirs) }
+  // Each window scores all its tokens but one.
+  const scoredShort = windows.slice(0, WINDOWS_SHORT).reduce((sum, window) => sum + window.length - 1, 0)
+  const perplexityShort = {
+    perigee: perplexityOf(ours.slice(0, scoredShort)),
+    llama: perplexityOf(theirs.slice(0, scoredShort)),
+  }
   const relativeDifference = perplexity.perigee / perplexity.llama - 1
   console.log(
     table(
@@ -44,7 +47,7 @@ await runBench('long:perplexity', ['perigee', 'llama'], async (options) => {
       [
         [llama.version, perplexity.llama.toFixed(4)],
         ['Perigee', perplexity.perigee.toFixed(4)],
-        ['difference', `${(relativeDifference * 100).toFixed(3)} %`],
+        ['difference', `${relativeDifference < 0 ? '' : '+'}${(relativeDifference * 100).toFixed(3)} %`],
       ],
     ),
   )
@@ -59,6 +62,8 @@ await runBench('long:perplexity', ['perigee', 'llama'], async (options) => {
       rule: RULE,
       versions: { llama: llama.version },
       perplexity,
+      windowsShort: WINDOWS_SHORT,
+      perplexityShort,
     },
     ratios: { 'perigee/llama': perplexity.perigee / perplexity.llama },
   }
@@ -66,31 +71,23 @@ await runBench('long:perplexity', ['perigee', 'llama'], async (options) => {
 })
 
 async function scoreOurs(files: ModelFiles, windows: readonly number[][]): Promise<number[]> {
-  const config = readModelConfig(files.modelFolder)
-  const decoder = openDecoder({
-    folder: files.modelFolder,
-    config,
-    rows: 1,
-    context: WINDOW_TOKENS,
-    threads: THREADS,
-    chunkTokensMax: CHUNK_TOKENS,
-  })
+  const model = loadModel(files.modelFolder, { threads: THREADS, rows: 2, context: WINDOW_TOKENS })
   try {
-    return await scoreAll('Perigee', windows, (window) => ourLogProbabilities(decoder, window, CHUNK_TOKENS))
+    return await scoreAll('Perigee', windows, async (window) => (await model.logProbabilities(window)).values)
   } finally {
-    decoder.close()
+    model.close()
   }
 }
 
 async function scoreAll(
   name: string,
   windows: readonly number[][],
-  score: (window: readonly number[]) => Promise<number[]>,
+  score: (window: readonly number[]) => Promise<ArrayLike<number>>,
 ): Promise<number[]> {
   const result: number[] = []
   for (const [index, window] of windows.entries()) {
     progress(`${name}: window ${index + 1} of ${windows.length}`)
-    result.push(...(await score(window)))
+    result.push(...Array.from(await score(window)))
   }
   progressDone()
   return result

@@ -35,7 +35,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
     (name = "internet", network = (allow = ["public", "private"])),
-    (name = "storage", disk = (path = ${quote(options.storageFolder)}, writable = true)),
+    ${classes.length > 0 ? `(name = "storage", disk = (path = ${quote(options.storageFolder)}, writable = true)),` : ''}
   ],
   sockets = [ (name = "http", address = "127.0.0.1:0", http = (), service = "main") ]
 );

@@ -2,7 +2,14 @@
 
 export type EngineCell =
   /** `batch` streams advance together, greedily, each with `context` tokens behind it. */
-  | { kind: 'decode'; batch: number; context: number; steps: number }
+  | {
+      kind: 'decode'
+      batch: number
+      context: number
+      steps: number
+      /** For an answer that must be the same alone and in a batch, our engine adds a row when a stream is alone. Others ignore it. */
+      sameness?: boolean
+    }
   /** One stream takes `tokens` more tokens of prompt behind `context`, until the logits of the last are there. */
   | { kind: 'prefill'; tokens: number; context: number }
 

@@ -1,6 +1,6 @@
 /** Our engine as bench:engine drives it: the decoder that the server's scheduler drives, in this process, without HTTP. */
-import { openDecoder } from '../../../functions/inference/engine/decoder.ts'
-import { readModelConfig } from '../../../functions/inference/engine/model-folder.ts'
+import { createRequire } from 'node:module'
+import { loadModel } from '../../../functions/inference/engine/load-model.ts'
 import { largest } from '../../../functions/inference/engine/sampler.ts'
 import { chunkLength } from '../../../functions/inference/engine/scheduler.ts'
 import { IMPORTER_VERSION } from '../../../functions/inference/models/model-config.ts'
@@ -14,21 +14,20 @@ import {
   promptTokens,
 } from './measured-engine.ts'
 
+const onnxRuntime: { version: string } = createRequire(import.meta.url)('onnxruntime-node/package.json')
+
 /** As the server's own. */
 const CHUNK_TOKENS = 128
 
 async function openPerigee({ modelFolder, threads }: EngineSettings): Promise<MeasuredEngine> {
-  const config = readModelConfig(modelFolder)
-  /** Holds what lies behind; decoding rows are copies of it. */
-  const behind = BATCH_MAX
-  const decoder = openDecoder({
-    folder: modelFolder,
-    config,
+  const { decoder, config } = loadModel(modelFolder, {
+    threads,
     rows: BATCH_MAX + 1,
     context: CONTEXT + PREFILL_TOKENS_MAX,
-    threads,
-    chunkTokensMax: CHUNK_TOKENS,
+    chunkTokens: CHUNK_TOKENS,
   })
+  /** The row that holds what lies behind; the rows that decode are copies of it. */
+  const behind = BATCH_MAX
   const tokens = promptTokens(CONTEXT + PREFILL_TOKENS_MAX)
 
   async function prefill(row: number, from: number, count: number): Promise<number> {
@@ -45,7 +44,7 @@ async function openPerigee({ modelFolder, threads }: EngineSettings): Promise<Me
   await prefill(behind, 0, CONTEXT)
 
   return {
-    version: `importer ${IMPORTER_VERSION}`,
+    version: `onnxruntime-node ${onnxRuntime.version}, importer ${IMPORTER_VERSION}`,
     async measure(cell) {
       if (cell.kind === 'prefill') {
         if (cell.context > 0) decoder.copyRow(behind, 0, cell.context)
@@ -53,12 +52,13 @@ async function openPerigee({ modelFolder, threads }: EngineSettings): Promise<Me
         await prefill(0, cell.context, cell.tokens)
         return performance.now() - started
       }
-      const next: number[] = tokens.slice(0, cell.batch)
-      for (let row = 0; row < cell.batch && cell.context > 0; row++) decoder.copyRow(behind, row, cell.context)
+      const rows = cell.sameness ? Math.max(2, cell.batch) : cell.batch
+      const next: number[] = tokens.slice(0, rows)
+      for (let row = 0; row < rows && cell.context > 0; row++) decoder.copyRow(behind, row, cell.context)
       const started = performance.now()
       for (let step = 0; step < cell.steps; step++) {
         const positions = next.map(() => cell.context + step)
-        const logits = await decoder.decode(cell.batch, next, positions)
+        const logits = await decoder.decode(rows, next, positions)
         for (let row = 0; row < cell.batch; row++) {
           next[row] = largest(logits.subarray(row * config.vocabSize, (row + 1) * config.vocabSize))
         }

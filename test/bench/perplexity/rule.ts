@@ -6,6 +6,9 @@
 /** Long enough that attention over hundreds of tokens counts, short enough for both engines' one-call limits. */
 export const WINDOW_TOKENS = 512
 
+/** How many windows the inference suite scores: 1,536 tokens take it about ten seconds. */
+export const WINDOWS_SHORT = 3
+
 /** In words, for the file of results. */
 export const RULE = `windows of ${WINDOW_TOKENS} tokens that do not overlap, no special tokens, every token but a window's first is scored, exp(-mean ln p)`
 
@@ -18,15 +21,4 @@ export function windowsOf(tokens: readonly number[]): number[][] {
 export function perplexityOf(logProbabilities: readonly number[]): number {
   const sum = logProbabilities.reduce((total, value) => total + value, 0)
   return Math.exp(-sum / logProbabilities.length)
-}
-
-/** ln of the softmax at `token`, in double precision however the logits were computed. */
-export function logProbability(logits: Float32Array, token: number): number {
-  const chosen = logits[token]
-  if (chosen === undefined) throw new Error(`There is no logit for token ${token}.`)
-  let largest = Number.NEGATIVE_INFINITY
-  for (const logit of logits) largest = Math.max(largest, logit)
-  let sum = 0
-  for (const logit of logits) sum += Math.exp(logit - largest)
-  return chosen - largest - Math.log(sum)
 }
