@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Cores, coreBusyMs } from '../measure/cores.ts'
+import { type Cores, coreTime } from '../measure/cores.ts'
 import { cpuMs, processTree, rssMib } from '../measure/process-tree.ts'
 import type { Wrk } from '../peers/wrk.ts'
 import type { Scenario } from './scenario.ts'
@@ -17,7 +17,7 @@ export type Sample = {
   rssMib: number
   /** Share of the load generator's core in use; near 1 the generator, not the server, was the limit. */
   loadCoreBusy: number
-  /** Share of the server's core that others used meanwhile: noise. */
+  /** Share of the server's core that other programs used meanwhile: noise. */
   strangersOnServerCore: number
 }
 
@@ -99,8 +99,8 @@ function reading(cores: Cores, pid: number) {
   return {
     wallMs: performance.now(),
     serverMs: cpuMs(processTree(pid)),
-    serverCoreMs: coreBusyMs(cores.server),
-    loadCoreMs: coreBusyMs(cores.load),
+    serverCoreMs: coreTime(cores.server).programs,
+    loadCoreMs: coreTime(cores.load).busy,
   }
 }
 

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { endWithUs } from '../measure/end-with-us.ts'
 
 export type Running = { child: ChildProcess; pid: number }
 
@@ -21,6 +22,7 @@ export function startOn(
     stdio: ['ignore', 'pipe', 'pipe', options.controlPipe ? 'pipe' : 'ignore'],
   })
   if (child.pid === undefined) throw new Error('taskset was not found: install util-linux.')
+  endWithUs(child)
   return { child, pid: child.pid }
 }
 

@@ -5,6 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { endWithUs } from '../measure/end-with-us.ts'
 import { processTree, rssMib } from '../measure/process-tree.ts'
 import type { EngineCell, EngineSettings, MeasuredEngine } from './measured-engine.ts'
 
@@ -22,6 +23,7 @@ export async function startEngine(name: 'perigee' | 'llama', settings: EngineSet
   const child = fork(join(import.meta.dirname, `${name}-engine.ts`), [JSON.stringify(settings)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
+  endWithUs(child)
   const ready = await reply(child)
   if (!('version' in ready)) throw new Error(`${name} did not start: ${JSON.stringify(ready)}`)
   child.kill('SIGSTOP')

@@ -34,10 +34,14 @@ export function stayOn(core: number): void {
   })
 }
 
-/** Milliseconds that a core has been busy since boot, with everything of everyone: the line `cpuN` of proc(5)'s stat. */
-export function coreBusyMs(core: number, stat = readFileSync('/proc/stat', 'utf8')): number {
+/** Milliseconds since boot, of everyone. `programs` leaves out interrupts, in which the kernel also moves a server's own packets. */
+export type CoreTime = { busy: number; programs: number }
+
+/** The line `cpuN` of proc(5)'s stat, in units of 10 ms. Time stolen by other virtual machines counts as somebody's programs. */
+export function coreTime(core: number, stat = readFileSync('/proc/stat', 'utf8')): CoreTime {
   const fields = new RegExp(`^cpu${core} (.*)$`, 'm').exec(stat)?.[1]?.split(' ').map(Number)
   if (!fields) throw new Error(`/proc/stat has no cpu${core}.`)
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = fields
-  return (user + nice + system + irq + softirq + steal) * 10
+  const programs = (user + nice + system + steal) * 10
+  return { busy: programs + (irq + softirq) * 10, programs }
 }

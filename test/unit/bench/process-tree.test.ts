@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { allowedCores, coreBusyMs, parseCpuList, pickCores } from '../../bench/measure/cores.ts'
+import { allowedCores, coreTime, parseCpuList, pickCores } from '../../bench/measure/cores.ts'
 import { cpuMs, processTree, rssMib } from '../../bench/measure/process-tree.ts'
 
 let proc: string
@@ -57,8 +57,8 @@ test('server and load get two different cores out of those that are allowed', ()
   expect(pickCores([3])).toBeUndefined()
 })
 
-test('a core is busy with everything but idling and waiting for disks', () => {
+test("a core is busy with everything but idling and waiting for disks, and interrupts are nobody's program", () => {
   const stat = 'cpu  1 1 1 1 1 1 1 1 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\ncpu1 10 1 20 5000 300 2 3 4 7 0\n'
-  expect(coreBusyMs(1, stat)).toBe(400)
-  expect(() => coreBusyMs(7, stat)).toThrow('no cpu7')
+  expect(coreTime(1, stat)).toEqual({ busy: 400, programs: 350 })
+  expect(() => coreTime(7, stat)).toThrow('no cpu7')
 })
