@@ -182,7 +182,10 @@ test('an unknown name, and one that would leave the cache, are refused', async (
   })
 })
 
-test('a lock whose process is dead does not hold anyone up', async () => {
+/** Well under the minute after which a silent lock is given up whoever holds it. */
+const AT_ONCE_MS = 20_000
+
+test('a lock whose process is dead does not hold anyone up', { timeout: AT_ONCE_MS }, async () => {
   const server = await hub(serve(WEIGHTS))
   await mkdir(join(root, 'cache', 'weights'), { recursive: true })
   const child = spawn(process.execPath, ['-e', ''])
@@ -219,7 +222,7 @@ test('of several processes at once one fetches, and all have the model', async (
   await access(join(folders[0] ?? '', 'model.onnx'))
 })
 
-test('a process that is killed in the middle is taken over from', async () => {
+test('a process that is killed in the middle is taken over from', { timeout: AT_ONCE_MS }, async () => {
   const server = await hub((request, response, count) => {
     if (count > 1) return serve(WEIGHTS)(request, response, count)
     response.writeHead(200, { 'content-length': WEIGHTS.length })

@@ -25,7 +25,7 @@ async function pull(answer: Answer, already = '') {
   return { result, asked: hub.asked, bytes: await readFile(target).catch(() => null) }
 }
 
-test('a Hub that does not answer is given up after the limit', async () => {
+test('a Hub that does not answer is given up after the limit', { timeout: 10_000 }, async () => {
   const { result } = await pull(() => {})
   expect(result).toMatchObject({
     ok: false,
