@@ -19,6 +19,8 @@ const utf8 = new TextEncoder()
 
 export class TokenBytes {
   readonly size: number
+  /** No token has more UTF-16 code units than this. */
+  readonly longest: number
   readonly #tokens: string[] = []
   readonly #added: ReadonlyMap<number, { content: string; special: boolean }>
   /** Filled as tokens occur. */
@@ -28,6 +30,8 @@ export class TokenBytes {
     for (const [token, id] of Object.entries(vocab)) this.#tokens[id] = token
     this.#added = new Map(added.map((token) => [token.id, token]))
     this.size = this.#tokens.length
+    // A character of the byte alphabet is a byte; other tokens stand for their own text, and what counts is its code units.
+    this.longest = this.#tokens.reduce((longest, token) => Math.max(longest, token.length), 1)
   }
 
   /** Added tokens are whole texts: no character reaches across one. */

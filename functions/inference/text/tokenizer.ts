@@ -19,6 +19,11 @@ export type Tokenizer = {
   stream(): Detokenizer
   /** Token ids are 0 to this, exclusive. */
   readonly vocabSize: number
+  /**
+   * No token stands for more UTF-16 code units than this, so a text longer than `n` times this is certainly more than `n` tokens.
+   * Encoding is synchronous and takes up to 14 µs per character of hostile text: callers refuse by this before they encode.
+   */
+  readonly longestTokenChars: number
 }
 
 const tokenizerFileSchema = z.looseObject({
@@ -59,5 +64,6 @@ export function createTokenizer(file: unknown): Tokenizer {
     decode,
     stream: () => createDetokenizer(bytes),
     vocabSize: bytes.size,
+    longestTokenChars: bytes.longest,
   }
 }

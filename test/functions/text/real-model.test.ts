@@ -67,6 +67,14 @@ test("a caller's words are no special token unless asked for", () => {
   expect(tokenizer.encode('<|im_end|>', { specialTokens: false })).not.toContain(2)
 })
 
+test('no text has fewer tokens than its length over the longest token', () => {
+  for (const text of [' '.repeat(5_000), '-'.repeat(5_000), 'the '.repeat(1_000), '漢'.repeat(1_000)]) {
+    const count = tokenizer.encode(text, { specialTokens: true }).length
+    expect(text.length).toBeLessThanOrEqual(count * tokenizer.longestTokenChars)
+  }
+  expect(tokenizer.longestTokenChars).toBeLessThan(200)
+})
+
 function prompt(question: string): number[] {
   const compiled = compileChatTemplate(graph.config.chatTemplate, { bosToken: '<|im_start|>', eosToken: '<|im_end|>' })
   const rendered = compiled.ok ? compiled.template.render([{ role: 'user', content: question }]) : compiled
