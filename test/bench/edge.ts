@@ -100,7 +100,7 @@ function report(
 Medians of ${options.alternations} fresh starts. Server on core ${cores.server}; wrk and the upstream (${upstream.language}) on core ${cores.load}.
 The work is not the same for all. For JSON, Perigee asks the upstream to stream (${EVENTS} events) and assembles the answer, as it
 must for time-outs and billing; the other two hand one JSON body through. Perigee checks a key and counts metrics into a Durable
-Object; the other two do neither. Portkey holds the first event of a stream back by 25 ms on purpose.`)
+Object and logs a line; the other two do none of it. Portkey holds the first event of a stream back by 25 ms on purpose.`)
   const { figures, ratios } = edgeFigures(contenders, cells, samples)
   const circumstances = { alternations: options.alternations, upstream: upstream.language }
   conclude('edge', { figures: { ...circumstances, ...figures }, ratios }, options)
