@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import * as z from 'zod/mini'
 import { CHUNK_TOKENS_MIN } from './engine/scheduler.ts'
+import { SPIN_US_DEFAULT } from './engine/spin.ts'
 import type { Access } from './http/authorize.ts'
 import { DEFAULT_MODEL } from './models/catalogue.ts'
 
@@ -21,6 +22,7 @@ export type Settings = {
   /** Tokens per slot; the model's own limit where that is smaller. */
   context: number
   threads: number
+  spinUs: number
   chunkTokens: number
   batchInvariant: 'always' | 'seeded' | 'never'
 }
@@ -71,6 +73,12 @@ const OPTIONS = {
     fallback: String(availableParallelism()),
     schema: whole(1, 1_024),
     help: 'threads of the engine; default all cores',
+  },
+  'spin-us': {
+    env: 'PERIGEE_INFERENCE_SPIN_US',
+    fallback: String(SPIN_US_DEFAULT),
+    schema: whole(0, 1_000_000),
+    help: 'how long an idle thread of the engine looks for work before it sleeps; 1000 where all cores are its own',
   },
   chunk: {
     env: 'PERIGEE_INFERENCE_CHUNK',
@@ -133,7 +141,7 @@ export function parseSettings(argv: readonly string[], env: NodeJS.ProcessEnv): 
   const { host, port, model, slots, queue, context, threads, chunk, 'batch-invariant': batchInvariant } = options
   const settings = {
     ...{ sagemaker, host, port, access, model, slots, queueMax: queue, context, threads },
-    ...{ chunkTokens: chunk, batchInvariant },
+    ...{ spinUs: options['spin-us'], chunkTokens: chunk, batchInvariant },
   }
   return { kind: 'settings', settings }
 }

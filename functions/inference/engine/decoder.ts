@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { GRAPH_FILE, type ModelConfig } from '../models/model-config.ts'
 import { openKvCache } from './kv-cache.ts'
 import { floats, int32s, int64s } from './native-memory.ts'
-import { type OrtBinding, openSession } from './ort-session.ts'
+import { type OrtBinding, openSession, type ThreadOptions } from './ort-session.ts'
 
 export type Decoder = {
   config: ModelConfig
@@ -37,13 +37,12 @@ export type PrefillChunk = {
   logits: 'last' | 'all'
 }
 
-export type DecoderOptions = {
+export type DecoderOptions = ThreadOptions & {
   folder: string
   config: ModelConfig
   rows: number
   /** Tokens per row, at most config.contextLength. */
   context: number
-  threads: number
   /** The longest chunk that prefill takes, in tokens. */
   chunkTokensMax: number
 }
@@ -51,7 +50,7 @@ export type DecoderOptions = {
 export function openDecoder(options: DecoderOptions): Decoder {
   const { config, rows, context, chunkTokensMax } = options
   const { vocabSize } = config
-  const session = openSession(join(options.folder, GRAPH_FILE), options.threads)
+  const session = openSession(join(options.folder, GRAPH_FILE), options)
   const cache = openKvCache(config, rows, context)
 
   function bindRows(first: number, count: number): OrtBinding {

@@ -47,6 +47,6 @@ function fail(cause: unknown) {
 }
 
 process.on('disconnect', () => process.exit(0))
-// Ctrl-C reaches the whole process group; only the parent decides when the engine stops.
-process.on('SIGINT', () => {})
+// Signals reach the whole process group; only the parent decides when the engine stops, after the answers in flight.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 main().catch(fail)

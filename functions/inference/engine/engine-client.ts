@@ -46,7 +46,7 @@ const RESTART_DELAY_FIRST_MS = 100
 const RESTART_DELAY_MAX_MS = 10_000
 /** A run takes less than a second; an engine that is silent so long while it has work is hung in native code. */
 const SILENCE_MAX_MS = 60_000
-/** A process that ignores SIGTERM is in a long native call: it holds nothing worth waiting for. */
+/** A process that does not end is in a long native call: it holds nothing worth waiting for. */
 const STOP_GRACE_MS = 2_000
 
 const CHILD_FILE = join(import.meta.dirname, 'engine-child.ts')
@@ -163,7 +163,8 @@ export function startEngine(options: EngineClientOptions): Engine {
       const stopping = child
       if (stopping === undefined) return
       const exited = new Promise<void>((resolve) => stopping.once('exit', () => resolve()))
-      stopping.kill('SIGTERM')
+      // It ends when its parent is gone; a signal it leaves to the parent, since Ctrl-C reaches both.
+      if (stopping.connected) stopping.disconnect()
       const kill = setTimeout(() => stopping.kill('SIGKILL'), STOP_GRACE_MS)
       await exited
       clearTimeout(kill)

@@ -1,17 +1,17 @@
 /** What the server's process and the engine's process say to each other: token ids and numbers, never text. One message per run. */
+import type { ThreadOptions } from './ort-session.ts'
 import type { SamplingParameters } from './sampler.ts'
 
 export type FinishReason = 'stop' | 'length'
 
 /** How the engine's process is started: one JSON argument. */
-export type EngineOptions = {
+export type EngineOptions = ThreadOptions & {
   /** Of model.onnx and config.json. */
   folder: string
   /** Requests that run at once; each holds `context` tokens of cache at most. */
   slots: number
   /** Tokens of prompt and answer together, at most what the model was made for. */
   context: number
-  threads: number
   /** Prompt tokens per run: more is faster for the prompt, and slower for those who wait for their next token meanwhile. */
   chunkTokens: number
   batchInvariant: BatchInvariant

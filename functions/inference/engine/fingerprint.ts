@@ -2,11 +2,15 @@
 import { createHash } from 'node:crypto'
 import { arch, cpus } from 'node:os'
 import { IMPORTER_VERSION } from '../models/model-config.ts'
+import type { BatchInvariant } from './engine-messages.ts'
 
 /** Raise when the same graph, prompt, parameters and seed may give another token: the scheduler's rules or the sampler changed. */
 export const ENGINE_VERSION = 1
 
-export function systemFingerprint(weightsSha256: string, ortVersion: string): string {
-  const parts = [weightsSha256, IMPORTER_VERSION, ortVersion, ENGINE_VERSION, cpus()[0]?.model ?? 'unknown', arch()]
+/** @param batchInvariant with `never` an answer depends on its company, so no other server's is the same */
+export function systemFingerprint(weightsSha256: string, ortVersion: string, batchInvariant: BatchInvariant): string {
+  const cpu = cpus()[0]?.model ?? 'unknown'
+  const isSame = batchInvariant !== 'never'
+  const parts = [weightsSha256, IMPORTER_VERSION, ortVersion, ENGINE_VERSION, cpu, arch(), isSame]
   return `fp_${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12)}`
 }

@@ -4,6 +4,7 @@ import { type Decoder, openDecoder } from './decoder.ts'
 import { type LogProbabilities, logProbabilities } from './log-probabilities.ts'
 import { readModelConfig } from './model-folder.ts'
 import { chunkLength, rowsFor } from './scheduler.ts'
+import { SPIN_US_DEFAULT } from './spin.ts'
 
 export type LoadedModel = {
   config: ModelConfig
@@ -24,6 +25,8 @@ export type Measured = { tokens: number; milliseconds: number; tokensPerSecond: 
 
 export type LoadOptions = {
   threads: number
+  /** Microseconds; see ThreadOptions. Default the server's, SPIN_US_DEFAULT. */
+  spinUs?: number
   /** The largest batch; default 8. */
   rows?: number
   /** Tokens per row; default 2048, at most the model's own limit. */
@@ -37,7 +40,8 @@ export function loadModel(folder: string, options: LoadOptions): LoadedModel {
   const chunkTokens = options.chunkTokens ?? 128
   const context = Math.min(options.context ?? 2_048, config.contextLength)
   const rows = rowsFor(options.rows ?? 8)
-  const decoder = openDecoder({ folder, config, rows, context, threads: options.threads, chunkTokensMax: chunkTokens })
+  const { threads, spinUs = SPIN_US_DEFAULT } = options
+  const decoder = openDecoder({ folder, config, rows, context, threads, spinUs, chunkTokensMax: chunkTokens })
 
   /** Any ids do: the time does not depend on them. */
   const someIds = (count: number) => Array.from({ length: count }, (_, index) => (index * 7_919) % config.vocabSize)

@@ -3,6 +3,7 @@ import { type ChatRequest, chatRequestSchema } from '../../../src/contract/chat-
 import { answerId } from './answer-id.ts'
 import { planAnswer } from './answer-plan.ts'
 import { type AnswerShape, deliverAnswer } from './deliver-answer.ts'
+import { encodePrompt } from './encode-prompt.ts'
 import { refuseUnsupported } from './field-support.ts'
 import { parse, readJson } from './parse-body.ts'
 import { RequestError } from './request-error.ts'
@@ -34,7 +35,8 @@ async function answerChat(serving: Serving, body: unknown, response: Parameters<
 }
 
 /** @throws RequestError for messages that the model cannot take */
-export function chatPrompt({ template, tokenizer }: Serving, messages: ChatRequest['messages']): number[] {
+export function chatPrompt(serving: Serving, messages: ChatRequest['messages']): number[] {
+  const { template } = serving
   if (!template.ok) throw new RequestError('invalid_request', template.message, 'messages')
   for (const [index, message] of messages.entries()) {
     const field = ['tool_calls', 'function_call', 'audio'].find((name) => (message[name] ?? null) !== null)
@@ -49,7 +51,7 @@ export function chatPrompt({ template, tokenizer }: Serving, messages: ChatReque
   }
   const rendered = template.template.render(messages)
   if (!rendered.ok) throw new RequestError('invalid_request', rendered.message, rendered.param)
-  return tokenizer.encode(rendered.prompt, { specialTokens: true })
+  return encodePrompt(serving, rendered.prompt, 'messages')
 }
 
 function chatShape({ modelName, fingerprint }: Serving): AnswerShape {

@@ -25,11 +25,12 @@ export type Serving = {
   metrics: ServerMetrics
 }
 
-/** Before the model is there, requests are refused; /health tells the two apart. */
-export type Server = { serving: Serving | null; metrics: ServerMetrics }
+/** Before the model is there and while the server stops, requests are refused; /health says which. */
+export type Server = { serving: Serving | null; isStopping: boolean; metrics: ServerMetrics }
 
-/** @throws RequestError while the model loads */
-export function whenServing({ serving }: Server): Serving {
+/** @throws RequestError while the model loads or the server stops */
+export function whenServing({ serving, isStopping }: Server): Serving {
+  if (isStopping) throw new RequestError('engine_unavailable', 'The server is stopping.')
   if (serving === null || serving.engine.state() === 'loading') {
     throw new RequestError('model_loading', 'The model is still loading.')
   }

@@ -23,7 +23,7 @@ export type RunningServer = {
 /** Rejects when the address is taken. */
 export async function startServer(settings: Settings, log: (line: string) => void): Promise<RunningServer> {
   const metrics = createServerMetrics()
-  const server: Server = { serving: null, metrics }
+  const server: Server = { serving: null, isStopping: false, metrics }
   const routes = settings.sagemaker ? [...ROUTES, ...SAGEMAKER_ROUTES] : ROUTES
   const http = createHttpServer({ server, routes, access: settings.access, log })
   await new Promise<void>((resolve, reject) => {
@@ -37,9 +37,11 @@ export async function startServer(settings: Settings, log: (line: string) => voi
     url: `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`,
     async serve(folder) {
       const config = readModelConfig(folder)
-      const { slots, queueMax, threads, chunkTokens, batchInvariant } = settings
+      const { slots, queueMax, threads, spinUs, chunkTokens, batchInvariant } = settings
       const context = Math.min(settings.context, config.contextLength)
-      const engineOptions: EngineClientOptions = { folder, slots, context, threads, chunkTokens, batchInvariant }
+      const engineOptions: EngineClientOptions = {
+        ...{ folder, slots, context, threads, spinUs, chunkTokens, batchInvariant },
+      }
       const engine = startEngine({ ...engineOptions, onStep: metrics.step, log })
       const [tokenizer, { ortVersion }] = await Promise.all([loadTokenizer(folder), engine.ready])
       const bosToken = textOf(config.bosTokenId)
@@ -50,12 +52,13 @@ export async function startServer(settings: Settings, log: (line: string) => voi
       server.serving = {
         ...{ modelName: config.name, created: Math.floor(Date.now() / 1_000), context, slots, queueMax },
         ...{ bosTokenId: config.bosTokenId, eosTokenIds: config.eosTokenIds, tokenizer, engine, metrics },
-        fingerprint: systemFingerprint(config.weightsSha256, ortVersion),
+        fingerprint: systemFingerprint(config.weightsSha256, ortVersion, batchInvariant),
         template: compileChatTemplate(config.chatTemplate, { bosToken, eosToken }),
       }
       return server.serving
     },
     async stop(graceMs) {
+      server.isStopping = true
       const closed = new Promise<void>((resolve) => http.close(() => resolve()))
       http.closeIdleConnections()
       const cut = setTimeout(() => http.closeAllConnections(), graceMs)

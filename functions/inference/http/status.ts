@@ -10,7 +10,8 @@ export const models: Handler = ({ response, server }) => {
   sendJson(response, 200, { object: 'list', data: [model] })
 }
 
-const stateOf = ({ serving }: Server): EngineState => serving?.engine.state() ?? 'loading'
+const stateOf = ({ serving, isStopping }: Server): EngineState =>
+  isStopping ? 'stopped' : (serving?.engine.state() ?? 'loading')
 
 /** 200 when a request would be answered, else 503; that it answers at all says that the process lives. */
 export const health: Handler = ({ response, server }) => {

@@ -3,6 +3,7 @@ import { textRequestSchema } from '../../../src/contract/chat-completion.ts'
 import { answerId } from './answer-id.ts'
 import { checkIds, planAnswer } from './answer-plan.ts'
 import { type AnswerShape, deliverAnswer } from './deliver-answer.ts'
+import { encodePrompt } from './encode-prompt.ts'
 import { refuseUnsupported } from './field-support.ts'
 import { parse, readJson } from './parse-body.ts'
 import { RequestError } from './request-error.ts'
@@ -22,12 +23,13 @@ export const textCompletions: Handler = async ({ request, response, server }) =>
 }
 
 /** @throws RequestError for a prompt that the model cannot take */
-export function textPrompt({ tokenizer, bosTokenId }: Serving, prompt: string | string[] | number[]): number[] {
+export function textPrompt(serving: Serving, prompt: string | string[] | number[]): number[] {
+  const { tokenizer, bosTokenId } = serving
   if (isIds(prompt)) {
     checkIds(tokenizer.vocabSize, prompt, 'prompt')
     return prompt
   }
-  const ids = tokenizer.encode(typeof prompt === 'string' ? prompt : (prompt[0] ?? ''), { specialTokens: true })
+  const ids = encodePrompt(serving, typeof prompt === 'string' ? prompt : (prompt[0] ?? ''), 'prompt')
   if (ids.length > 0) return ids
   // Nothing to continue: a document that begins.
   if (bosTokenId !== null) return [bosTokenId]

@@ -13,7 +13,7 @@ const request = {
 test('when the engine is killed, everyone in flight is told, and the next request is answered soon', async () => {
   const log: string[] = []
   const engine = startEngine({
-    ...{ folder: await defaultModelFolder(), slots: 2, context: 512, threads: 2, chunkTokens: 128 },
+    ...{ folder: await defaultModelFolder(), slots: 2, context: 512, threads: 2, spinUs: 10, chunkTokens: 128 },
     ...{ batchInvariant: 'seeded', log: (line) => log.push(line) },
   })
   await engine.ready
@@ -49,7 +49,15 @@ test('when the engine is killed, everyone in flight is told, and the next reques
 
 test('an engine that cannot start says so to whoever asks, instead of letting them wait', async () => {
   const engine = startEngine({
-    ...{ folder: '/nonexistent', slots: 1, context: 64, threads: 1, chunkTokens: 128, batchInvariant: 'seeded' },
+    ...{
+      folder: '/nonexistent',
+      slots: 1,
+      context: 64,
+      threads: 1,
+      spinUs: 0,
+      chunkTokens: 128,
+      batchInvariant: 'seeded',
+    },
   })
   await expect(engine.ready).rejects.toThrow('does not start')
   const event = await new Promise((resolve) => engine.generate(request, resolve))

@@ -13,7 +13,7 @@ let prompts: number[][]
 
 const start = (options: Partial<EngineOptions> = {}) =>
   startEngine({
-    ...{ folder, slots: 8, context: 512, threads: 2, chunkTokens: 128, batchInvariant: 'seeded' },
+    ...{ folder, slots: 8, context: 512, threads: 2, spinUs: 10, chunkTokens: 128, batchInvariant: 'seeded' },
     ...options,
   })
 

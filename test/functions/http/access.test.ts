@@ -105,8 +105,11 @@ describe('the program', () => {
     })
     while (!(await (await fetch(`${url}/metrics`)).text()).includes('perigee_inference_decoding 1')) {}
     child.kill('SIGTERM')
+    const stopping = performance.now()
     expect((await answer).status).toBe(200)
     expect(await end).toBe(0)
+    // As long as the answer takes, and not the grace of 20 s for one that does not end.
+    expect(performance.now() - stopping).toBeLessThan(15_000)
     await expect(fetch(`${url}/health`)).rejects.toThrow()
   })
 

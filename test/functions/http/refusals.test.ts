@@ -135,6 +135,12 @@ test('a prompt longer than the context is refused as OpenAI does, and max_tokens
   const content = 'word '.repeat(600)
   const long = await chat({ messages: [{ role: 'user', content }] })
   expect(long).toMatchObject({ status: 400, code: 'context_length_exceeded', param: 'messages' })
+  // Far too long is refused before it is read token by token, which would keep everyone waiting.
+  const started = performance.now()
+  expect(await refusal('/tokenize', { prompt: ' '.repeat(3_000_000) })).toMatchObject({
+    code: 'context_length_exceeded',
+  })
+  expect(performance.now() - started).toBeLessThan(1_000)
   const prompt = new Array<number>(509).fill(504)
   const filled = await post(`${server.url}/v1/completions`, { model: MODEL, prompt, max_tokens: 100, seed: 4 })
   expect(((await filled.json()) as { usage: { total_tokens: number } }).usage.total_tokens).toBeLessThanOrEqual(512)
