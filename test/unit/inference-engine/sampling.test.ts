@@ -69,26 +69,39 @@ describe('the contract', () => {
 })
 
 test('the fast way gives the token of the rule, whatever the parameters and however the logits lie', () => {
-  const sampler = createSampler(VOCABULARY)
+  // Large enough for the way that draws all words at once, small enough to sort often.
+  const size = 8_192
+  const sampler = createSampler(size)
   const uniform = (counter: number, word: 0 | 1 | 2 | 3) => philox([counter, 1, 0, 0], [3, 4])[word] / 2 ** 32
   for (let round = 0; round < 12; round++) {
     const spread = [0, 1, 8, 200][round % 4] ?? 0
     // Few distinct values make many ties; a few tall ones make a peaked distribution.
     const steps = round % 3 === 0 ? 16 : 2 ** 20
     const logits = Float32Array.from(
-      { length: VOCABULARY },
-      (_, id) => (Math.floor(uniform(id + round * VOCABULARY, 0) * steps) / steps - 0.5) * spread,
+      { length: size },
+      (_, id) => (Math.floor(uniform(id + round * size, 0) * steps) / steps - 0.5) * spread,
     )
-    if (round % 2 === 0) for (let tall = 0; tall < 5; tall++) logits[(tall * 9_973) % VOCABULARY] = spread / 2 + tall
+    if (round % 2 === 0) for (let tall = 0; tall < 5; tall++) logits[(tall * 9_973) % size] = spread / 2 + tall
     const parameters: SamplingParameters = {
       temperature: [0.2, 0.8, 1, 2][Math.floor(uniform(round, 1) * 4)] ?? 1,
-      topK: [0, 1, 40, 30_000][Math.floor(uniform(round, 2) * 4)] ?? 0,
+      topK: [0, 1, 40, 6_000][Math.floor(uniform(round, 2) * 4)] ?? 0,
       topP: [1, 0.9, 0.999, 1e-9][Math.floor(uniform(round, 3) * 4)] ?? 1,
       seed: [round, 0x9abcdef0],
       choice: round % 2,
     }
     expect(sampler(logits, parameters, round), JSON.stringify(parameters)).toBe(naive(logits, parameters, round))
   }
+})
+
+test('top_p keeps the fewest tokens that reach it, the first ones where they are equal', () => {
+  const logits = new Float32Array(4)
+  const sampler = createSampler(logits.length)
+  const drawn = (topP: number) => {
+    const parameters: SamplingParameters = { temperature: 1, topK: 0, topP, seed: [1, 0], choice: 0 }
+    return new Set(Array.from({ length: 100 }, (_, index) => sampler(logits, parameters, index)))
+  }
+  expect(drawn(0.5)).toEqual(new Set([0, 1]))
+  expect(drawn(0.51)).toEqual(new Set([0, 1, 2]))
 })
 
 test('tokens come as often as softmax says', () => {
