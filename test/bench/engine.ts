@@ -27,10 +27,14 @@ const DECODE: readonly { batch: number; steps: number; sameness?: boolean }[] = 
 /** Of a smoke run and of the round before the first, which is not counted. */
 const STEPS_QUICK = 4
 
-/** Samples are tokens per second by `name cell`. */
-type Samples = Map<string, number[]>
+/** Above it figures are not worth keeping: llama.cpp's threads wait for each other actively, so one that is held up holds up all. */
+const STRANGERS_MAX = 0.1
+
+/** By `name cell`. */
+type Samples = Map<string, { tokensPerSecond: number; strangers: number }[]>
 
 await runBench('bench:engine', NAMES, async (options) => {
+  if (process.platform !== 'linux') throw new Error('It needs Linux: it reads CPU time from /proc.')
   const files = await modelFiles()
   const names = NAMES.filter((name) => options.only.length === 0 || options.only.includes(name))
   if (names.includes('llama')) installPeers()
@@ -67,10 +71,11 @@ async function sample(
   cell: EngineCell,
   samples: Samples,
 ): Promise<void> {
-  const ms = await engines.get(name)?.measure(cell)
-  if (ms === undefined) return
+  const measured = await engines.get(name)?.measure(cell)
+  if (!measured) return
   const key = `${name} ${title(cell)}`
-  samples.set(key, [...(samples.get(key) ?? []), (tokensOf(cell) / ms) * 1_000])
+  const tokensPerSecond = (tokensOf(cell) / measured.ms) * 1_000
+  samples.set(key, [...(samples.get(key) ?? []), { tokensPerSecond, strangers: measured.strangers }])
 }
 
 function cellsFor(quick: boolean): EngineCell[] {
@@ -99,7 +104,9 @@ function report(
   options: BenchOptions,
   model: string,
 ): void {
-  const of = (name: Name, cell: EngineCell) => samples.get(`${name} ${title(cell)}`) ?? []
+  const of = (name: Name, cell: EngineCell) =>
+    (samples.get(`${name} ${title(cell)}`) ?? []).map(({ tokensPerSecond }) => tokensPerSecond)
+  const strangers = median([...samples.values()].flat().map((sample) => sample.strangers))
   const names = [...engines.keys()]
   const both = names.length === NAMES.length
   const ratio = (cell: EngineCell) => round(medianRatio(of('perigee', cell), of('llama', cell)))
@@ -112,6 +119,11 @@ function report(
     ...(both ? [ratio(cell).toFixed(2)] : []),
   ])
   console.log(table(['tokens/s', ...names.flatMap((name) => [name, '+-%']), ...(both ? ['ratio'] : [])], rows))
+  if (strangers > STRANGERS_MAX) {
+    console.log(
+      `\nOther programs used ${Math.round(strangers * 100)} % of the cores: these figures mean nothing, llama.cpp's least of all.`,
+    )
+  }
   const versions = Object.fromEntries([...engines].map(([name, engine]) => [name, engine.version]))
   const memory = Object.fromEntries([...engines].map(([name, engine]) => [name, Math.round(engine.rssMib())]))
   console.log(`
@@ -132,8 +144,10 @@ Versions ${JSON.stringify(versions)}; resident MiB ${JSON.stringify(memory)}: ou
     model,
     threads: THREADS,
     alternations: options.alternations,
+    strangers: round(strangers),
     versions,
     rssMib: memory,
   }
-  conclude('engine', { figures: { ...circumstances, ...figures }, ratios }, options)
+  const save = options.save && strangers <= STRANGERS_MAX
+  conclude('engine', { figures: { ...circumstances, ...figures }, ratios }, { ...options, save })
 }

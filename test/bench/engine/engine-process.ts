@@ -5,16 +5,20 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { allowedCores, coreTime } from '../measure/cores.ts'
 import { endWithUs } from '../measure/end-with-us.ts'
-import { processTree, rssMib } from '../measure/process-tree.ts'
+import { cpuMs, processTree, rssMib } from '../measure/process-tree.ts'
 import type { EngineCell, EngineSettings, MeasuredEngine } from './measured-engine.ts'
 
 export type EngineProcess = {
   version: string
-  measure(cell: EngineCell): Promise<number>
+  measure(cell: EngineCell): Promise<EngineSample>
   rssMib(): number
   stop(): Promise<void>
 }
+
+/** `strangers`: the share of this process's cores that other programs used meanwhile. */
+export type EngineSample = { ms: number; strangers: number }
 
 type Reply = { version: string } | { ms: number } | { error: string }
 
@@ -32,10 +36,14 @@ export async function startEngine(name: 'perigee' | 'llama', settings: EngineSet
     async measure(cell) {
       child.kill('SIGCONT')
       try {
+        const before = reading(child)
         const answer = reply(child)
         child.send(cell)
         const measured = await answer
-        if ('ms' in measured) return measured.ms
+        const after = reading(child)
+        const others = after.programsMs - before.programsMs - (after.childMs - before.childMs)
+        const available = (after.wallMs - before.wallMs) * after.cores
+        if ('ms' in measured) return { ms: measured.ms, strangers: Math.max(0, others / available) }
         throw new Error(`${name} failed at ${JSON.stringify(cell)}: ${JSON.stringify(measured)}`)
       } finally {
         child.kill('SIGSTOP')
@@ -47,6 +55,16 @@ export async function startEngine(name: 'perigee' | 'llama', settings: EngineSet
       child.kill('SIGKILL')
       await once(child, 'exit')
     },
+  }
+}
+
+function reading(child: ChildProcess) {
+  const cores = allowedCores()
+  return {
+    wallMs: performance.now(),
+    cores: cores.length,
+    programsMs: cores.reduce((sum, core) => sum + coreTime(core).programs, 0),
+    childMs: cpuMs(processTree(child.pid ?? 0)),
   }
 }
 
