@@ -20,6 +20,7 @@ type LockedPackage = {
 const OS_BY_WORD: Record<string, string> = {
   android: 'android',
   darwin: 'darwin',
+  mac: 'darwin',
   freebsd: 'freebsd',
   linux: 'linux',
   netbsd: 'netbsd',
@@ -28,6 +29,7 @@ const OS_BY_WORD: Record<string, string> = {
   sunos: 'sunos',
   aix: 'aix',
   win32: 'win32',
+  win: 'win32',
   windows: 'win32',
 }
 const CPU_BY_WORD: Record<string, string> = { arm64: 'arm64', x64: 'x64', '64': 'x64', arm: 'arm', ia32: 'ia32' }
