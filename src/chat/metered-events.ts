@@ -25,22 +25,23 @@ export function meteredEvents(events: ModelEventStream, span: MeterSpan, signal:
   const onHangUp = () => end('caller_gone')
   signal.addEventListener('abort', onHangUp, { once: true })
 
+  function passOn(step: IteratorResult<readonly ModelEvent[]>): IteratorResult<readonly ModelEvent[], undefined> {
+    if (step.done) {
+      end()
+      return { done: true, value: undefined }
+    }
+    tally.add(step.value)
+    return step
+  }
+
+  function fail(thrown: unknown): never {
+    const error = toAppError(thrown)
+    end(error.code)
+    throw error
+  }
+
   const iterator: AsyncIterator<readonly ModelEvent[], undefined> = {
-    async next() {
-      try {
-        const step = await source.next()
-        if (step.done) {
-          end()
-          return { done: true, value: undefined }
-        }
-        tally.add(step.value)
-        return step
-      } catch (thrown) {
-        const error = toAppError(thrown)
-        end(error.code)
-        throw error
-      }
-    },
+    next: () => source.next().then(passOn, fail),
     async return() {
       end('caller_gone')
       await source.return?.()

@@ -4,6 +4,7 @@
  */
 import type { ModelEvent, ModelEventStream, Timeouts } from '../chat/ports.ts'
 import { AppError } from '../errors.ts'
+import type { ByteReader } from './byte-reader.ts'
 import type { Deadline } from './deadline.ts'
 import { parseModelEvent } from './model-event.ts'
 import { type SseBatch, sseDecoder } from './sse-decode.ts'
@@ -13,7 +14,9 @@ import { errorFromStatus, statusOfErrorEvent } from './upstream-error.ts'
 const AFTER_FINISH_MS = 1_000
 
 type Options = {
-  body: ReadableStream<Uint8Array>
+  bytes: ByteReader
+  /** Nobody watches the answer come: read it in large pieces once it has begun. */
+  gathers: boolean
   timeouts: Timeouts
   /** How many choices were asked for. */
   choices: number
@@ -29,7 +32,6 @@ type Options = {
 /** Resolves with the first events in hand. Rejects with an AppError. */
 export async function modelStream(options: Options): Promise<ModelEventStream> {
   const { timeouts, limit } = options
-  const reader = options.body.getReader()
   const decoder = sseDecoder()
   const unfinished = new Set(Array.from({ length: options.choices }, (_, index) => index))
   const openedAt = Date.now()
@@ -67,8 +69,7 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
   /** Undefined at the end of the body, and when nothing came after the finish reason. */
   async function read(): Promise<Uint8Array | undefined> {
     try {
-      const { done, value } = await reader.read()
-      return done ? undefined : value
+      return await options.bytes.read(begun && options.gathers)
     } catch (cause) {
       const reason = options.reason()
       if (unfinished.size === 0 && reason?.code !== 'caller_gone') return undefined
@@ -112,9 +113,9 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
   /** After `[DONE]`: reads the end of the body, so that the connection can serve the next request. */
   function drain(): void {
     limit.wait(AFTER_FINISH_MS)
-    reader.read().then(
-      ({ done }) => {
-        if (!done) options.close()
+    options.bytes.read(false).then(
+      (more) => {
+        if (more) options.close()
         options.release()
       },
       () => options.release(),

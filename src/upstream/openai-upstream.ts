@@ -2,6 +2,7 @@
 import type { ModelRequest, Upstream, UpstreamCall } from '../chat/ports.ts'
 import type { PerigeeRequest } from '../contract/inference-wire.ts'
 import { AppError } from '../errors.ts'
+import { byteReader } from './byte-reader.ts'
 import { deadline } from './deadline.ts'
 import { modelStream } from './model-stream.ts'
 import { errorFromStatus } from './upstream-error.ts'
@@ -9,12 +10,21 @@ import { errorFromStatus } from './upstream-error.ts'
 /** Of an error's body. Enough for any message that we would forward. */
 const ERROR_BODY_BYTES_MAX = 65_536
 
-/** `baseUrl` without the `/v1`. `apiKey` is sent as a bearer token. Every rejection of `open` is an AppError. */
-export function openaiUpstream(options: {
+type Options = {
+  /** Without the `/v1`. */
   baseUrl: string
+  /** Sent as a bearer token. */
   apiKey?: string | undefined
+  /**
+   * Says of an endpoint that it ends its response when it ends its answer, as our inference server does. Then answers for callers who
+   * do not stream are read in large pieces; of an endpoint that kept the connection open, the end would be noticed late.
+   */
+  endsResponse?: boolean
   fetch: typeof fetch
-}): Upstream {
+}
+
+/** Every rejection of `open` is an AppError. */
+export function openaiUpstream(options: Options): Upstream {
   const base = options.baseUrl.replace(/\/+$/, '')
   const urls: Record<ModelRequest['kind'], string> = {
     chat: `${base}/v1/chat/completions`,
@@ -62,7 +72,8 @@ export function openaiUpstream(options: {
           throw new AppError('upstream_misconfigured', 'The model is set up wrongly on our side.', { cause })
         }
         return await modelStream({
-          body: response.body,
+          bytes: byteReader(response.body),
+          gathers: options.endsResponse === true && call.request.body.stream !== true,
           timeouts: call.timeouts,
           choices: call.request.body.n ?? 1,
           limit,

@@ -47,26 +47,25 @@ export type LiveAnswer = {
   breakOff(): void
 }
 
-/** An event stream that the test writes as it goes. */
+/** An event stream that the test writes as it goes, through the platform's own pipe as a fetched body is. */
 export function liveAnswer(
   call: ModelCall,
   headers: HeadersInit = { 'content-type': 'text/event-stream' },
 ): LiveAnswer {
   const encoder = new TextEncoder()
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined
-  const body = new ReadableStream<Uint8Array>({
-    start(made) {
-      controller = made
-    },
-  })
-  call.signal.addEventListener('abort', () => controller?.error(call.signal.reason))
-  const write = (text: string) => controller?.enqueue(encoder.encode(text))
+  const { readable, writable } = new IdentityTransformStream()
+  const writer = writable.getWriter()
+  // The edge is free to leave: then what is still written goes nowhere.
+  const ignore = () => undefined
+  const breakOff = (reason: unknown) => void writer.abort(reason).catch(ignore)
+  call.signal.addEventListener('abort', () => breakOff(call.signal.reason))
+  const write = (text: string) => void writer.write(encoder.encode(text)).catch(ignore)
   return {
-    response: new Response(body, { headers }),
+    response: new Response(readable, { headers }),
     write,
     event: (event) => write(sse(event)),
-    end: () => controller?.close(),
-    breakOff: () => controller?.error(new Error('Network connection lost.')),
+    end: () => void writer.close().catch(ignore),
+    breakOff: () => breakOff(new Error('Network connection lost.')),
   }
 }
 
