@@ -1,23 +1,30 @@
 /**
  * Reads a response's body, as it comes or in larger pieces. On workerd a read gives one HTTP chunk, servers send one chunk per token,
- * and each step into JavaScript costs more than all else that is done with a token. A caller who streams wants that step; for one
- * who waits for the whole answer the platform may gather on its own.
+ * and each step into JavaScript costs several times what parsing a token does. So while a model is fast, the platform gathers.
  */
 
+/**
+ * How much a read may wait for. A read that took less than `quickMs` doubles what the next one waits for, up to `bytesMax`; one that
+ * took more than `slowMs` falls back to whatever comes.
+ */
+export type Gathering = { quickMs: number; slowMs: number; bytesMax: number }
+
+/**
+ * For callers who wait for the whole answer: about 30 tokens. A stall is still seen in time: to be taken for one, a model must become
+ * fifty times slower from one read to the next.
+ */
+export const GATHER_WHOLE: Gathering = { quickMs: 100, slowMs: 1_000, bytesMax: 8_192 }
+
+/** For callers who stream: about 4 tokens, and only of a model that makes over 200 a second, so that nobody sees it. */
+export const GATHER_STREAM: Gathering = { quickMs: 5, slowMs: 5, bytesMax: 1_024 }
+
 export type ByteReader = {
-  /**
-   * Undefined at the end. Rejects when the connection breaks or its signal is aborted; then there is nothing to free. `gather` waits
-   * for as much as the last reads say will come within a moment, so that a stall is still seen in time: to be taken for one, a model
-   * must become fifty times slower from one read to the next.
-   */
-  read(gather: boolean): Promise<Uint8Array | undefined>
+  /** Undefined at the end. Rejects when the connection breaks or its signal is aborted; then there is nothing to free. */
+  read(gathering?: Gathering): Promise<Uint8Array | undefined>
 }
 
-/** A read that took less doubles what the next one waits for; one that took more than the second falls back to whatever comes. */
-const QUICK_MS = 100
-const SLOW_MS = 1_000
-/** About 30 tokens. */
-const GATHER_BYTES_MAX = 8_192
+/** An HTTP chunk is rarely larger, and the platform's own reads have this size. */
+const READ_BYTES = 4_096
 
 /** `now` in milliseconds. */
 export function byteReader(body: ReadableStream<Uint8Array>, now: () => number = Date.now): ByteReader {
@@ -25,17 +32,19 @@ export function byteReader(body: ReadableStream<Uint8Array>, now: () => number =
   if (!gathering) return { read: plainReads(body) }
   let atLeastBytes = 1
   return {
-    async read(gather) {
-      if (!gather) atLeastBytes = 1
+    async read(policy) {
+      if (!policy) atLeastBytes = 1
       const startedAt = now()
-      const space = new Uint8Array(Math.max(atLeastBytes * 2, 4_096))
+      const space = new Uint8Array(Math.max(2 * atLeastBytes, READ_BYTES))
       // Not `done`: the last bytes may come together with the end.
       const { value } = await gathering.readAtLeast(atLeastBytes, space)
       const bytes: Uint8Array | undefined = value
       if (!bytes || bytes.byteLength === 0) return undefined
-      const tookMs = now() - startedAt
-      if (tookMs < QUICK_MS) atLeastBytes = Math.min(2 * bytes.byteLength, GATHER_BYTES_MAX)
-      else if (tookMs > SLOW_MS) atLeastBytes = 1
+      if (policy) {
+        const tookMs = now() - startedAt
+        if (tookMs < policy.quickMs) atLeastBytes = Math.min(2 * bytes.byteLength, policy.bytesMax)
+        else if (tookMs >= policy.slowMs) atLeastBytes = 1
+      }
       return bytes
     },
   }

@@ -4,7 +4,7 @@
  */
 import type { ModelEvent, ModelEventStream, Timeouts } from '../chat/ports.ts'
 import { AppError } from '../errors.ts'
-import type { ByteReader } from './byte-reader.ts'
+import type { ByteReader, Gathering } from './byte-reader.ts'
 import type { Deadline } from './deadline.ts'
 import { parseModelEvent } from './model-event.ts'
 import { type SseBatch, sseDecoder } from './sse-decode.ts'
@@ -15,8 +15,8 @@ const AFTER_FINISH_MS = 1_000
 
 type Options = {
   bytes: ByteReader
-  /** Nobody watches the answer come: read it in large pieces once it has begun. */
-  gathers: boolean
+  /** How to read once the answer has begun. Undefined: as it comes. */
+  gathering: Gathering | undefined
   timeouts: Timeouts
   /** How many choices were asked for. */
   choices: number
@@ -69,7 +69,7 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
   /** Undefined at the end of the body, and when nothing came after the finish reason. */
   async function read(): Promise<Uint8Array | undefined> {
     try {
-      return await options.bytes.read(begun && options.gathers)
+      return await options.bytes.read(begun ? options.gathering : undefined)
     } catch (cause) {
       const reason = options.reason()
       if (unfinished.size === 0 && reason?.code !== 'caller_gone') return undefined
@@ -113,7 +113,7 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
   /** After `[DONE]`: reads the end of the body, so that the connection can serve the next request. */
   function drain(): void {
     limit.wait(AFTER_FINISH_MS)
-    options.bytes.read(false).then(
+    options.bytes.read().then(
       (more) => {
         if (more) options.close()
         options.release()

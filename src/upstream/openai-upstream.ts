@@ -2,7 +2,7 @@
 import type { ModelRequest, Upstream, UpstreamCall } from '../chat/ports.ts'
 import type { PerigeeRequest } from '../contract/inference-wire.ts'
 import { AppError } from '../errors.ts'
-import { byteReader } from './byte-reader.ts'
+import { byteReader, GATHER_STREAM, GATHER_WHOLE, type Gathering } from './byte-reader.ts'
 import { deadline } from './deadline.ts'
 import { modelStream } from './model-stream.ts'
 import { errorFromStatus } from './upstream-error.ts'
@@ -16,8 +16,8 @@ type Options = {
   /** Sent as a bearer token. */
   apiKey?: string | undefined
   /**
-   * Says of an endpoint that it ends its response when it ends its answer, as our inference server does. Then answers for callers who
-   * do not stream are read in large pieces; of an endpoint that kept the connection open, the end would be noticed late.
+   * Says of an endpoint that it ends its response when it ends its answer, as our inference server does. Then a fast answer is read in
+   * larger pieces; of an endpoint that kept the connection open, the last piece would come late.
    */
   endsResponse?: boolean
   fetch: typeof fetch
@@ -34,6 +34,11 @@ export function openaiUpstream(options: Options): Upstream {
     'content-type': 'application/json',
     accept: 'text/event-stream',
     ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` }),
+  }
+
+  function gatheringFor(call: UpstreamCall): Gathering | undefined {
+    if (!options.endsResponse) return undefined
+    return call.request.body.stream === true ? GATHER_STREAM : GATHER_WHOLE
   }
 
   return {
@@ -73,7 +78,7 @@ export function openaiUpstream(options: Options): Upstream {
         }
         return await modelStream({
           bytes: byteReader(response.body),
-          gathers: options.endsResponse === true && call.request.body.stream !== true,
+          gathering: gatheringFor(call),
           timeouts: call.timeouts,
           choices: call.request.body.n ?? 1,
           limit,
