@@ -2,7 +2,7 @@
  * The text of an API key: `pg_`, 32 random bytes in base62 (43 characters), the CRC32 of those characters in base62 (6 characters).
  * The checksum lets scanners of leaked secrets and this Worker tell a key from noise without a look-up. Runs in workerd and Node.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 
 const PREFIX = 'pg_'
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -31,7 +31,7 @@ export function parseApiKey(text: string): string | undefined {
 
 /** What is stored of a key: lower-case hexadecimal. A fast hash is right here, for a key has 256 bits of entropy. */
 export function sha256Hex(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
+  return hash('sha256', text, 'hex')
 }
 
 function base62(number: bigint, length: number): string {

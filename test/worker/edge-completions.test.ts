@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { ChatChunk, ChatResponse } from '../../src/contract/chat-completion.ts'
 import { ERRORS, type ErrorCode } from '../../src/errors.ts'
 import { chatChunkSchema, chatResponseSchema, textResponseSchema } from '../../src/http/openapi/schemas.ts'
+import { type ByteReader, byteReader, type Gathering } from '../../src/upstream/byte-reader.ts'
 import { codeOf, edge, KEY, MODEL } from './edge-client.ts'
 import {
   chunk,
@@ -375,6 +376,59 @@ describe('an answer with its finish reason is whole', () => {
     expect(Date.now() - startedAt).toBeGreaterThanOrEqual(900)
     expect(Date.now() - startedAt).toBeLessThan(3_000)
     expect(live.call.signal.aborted).toBe(true)
+  })
+})
+
+describe('bytes', () => {
+  const WHOLE: Gathering = { quickMs: 100, slowMs: 1_000, bytesMax: 50 }
+
+  /** A body of chunks of ten bytes through the platform's pipe, and a clock that goes by `tookMs` with each read. */
+  function reader(chunks: number, tookMs: number[]) {
+    const { readable, writable } = new IdentityTransformStream()
+    const writer = writable.getWriter()
+    for (let i = 0; i < chunks; i++) void writer.write(new Uint8Array(10).fill(i))
+    void writer.close()
+    let nowMs = 0
+    let calls = 0
+    const now = () => {
+      // Called at the start and at the end of each read.
+      if (calls++ % 2 === 1) nowMs += tookMs.shift() ?? 0
+      return nowMs
+    }
+    return byteReader(readable, now)
+  }
+  async function lengths(bytes: ByteReader, gathering?: Gathering): Promise<number[]> {
+    const all: number[] = []
+    for (;;) {
+      const read = await bytes.read(gathering)
+      if (!read) return all
+      all.push(read.byteLength)
+    }
+  }
+
+  test('come as the network gives them', async () => {
+    expect(await lengths(reader(4, []))).toEqual([10, 10, 10, 10])
+  })
+
+  test('are gathered in larger pieces while they come quickly, and the last piece comes whatever its size', async () => {
+    expect(await lengths(reader(13, []), WHOLE)).toEqual([10, 40, 50, 30])
+  })
+
+  test('are not waited for when they come slowly', async () => {
+    expect(await lengths(reader(12, [0, 1_000, 1_000, 1_000]), WHOLE)).toEqual([10, 40, 10, 10, 10, 40])
+  })
+
+  test('are waited for no longer once the first event is due', async () => {
+    const bytes = reader(8, [])
+    await bytes.read(WHOLE)
+    expect(await lengths(bytes)).toEqual(Array(7).fill(10))
+  })
+
+  test('are the same bytes in the same order, though their memory is used again', async () => {
+    const bytes = reader(13, [])
+    const all: number[] = []
+    for (let read = await bytes.read(WHOLE); read; read = await bytes.read(WHOLE)) all.push(...read)
+    expect(all).toEqual(Array.from({ length: 130 }, (_, at) => Math.floor(at / 10)))
   })
 })
 
