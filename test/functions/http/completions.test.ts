@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChatChunk, ChatResponse, TextResponse } from '../../../src/contract/chat-completion.ts'
-import { MODEL, post, type RealServer, readEvents, startRealServer } from './real-server.ts'
+import { MODEL, metric, post, type RealServer, readEvents, startRealServer } from './real-server.ts'
 
 let server: RealServer
 let chatUrl: string
@@ -79,6 +79,8 @@ describe('stop strings', () => {
     expect(server.serving.tokenizer.decode(ids)).toContain(stop)
     expect(server.serving.tokenizer.decode(ids.slice(0, -1))).not.toContain(stop)
     expect(stopped.usage?.completion_tokens).toBe(ids.length)
+    // The engine is told at once: it would go on to the model's own end.
+    expect(await metric(server.url, 'perigee_inference_in_flight')).toBe(0)
 
     const { events } = await stream({ stop })
     expect(textOf(events)).toBe(stopped.choices[0]?.message.content)
