@@ -1,6 +1,7 @@
 /** Calls the Worker as the platform does, with a key and settings of the test's own. */
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import { vi } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { makeApiKey, sha256Hex } from '../../src/auth/api-key.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
@@ -14,6 +15,8 @@ export type Edge = {
   /** As `fetch`, with the key. */
   get(path: string, headers?: Record<string, string>): Promise<Response>
   post(path: string, body: unknown, init?: RequestInit): Promise<Response>
+  /** How often the Worker has asked for its context to outlive the caller. */
+  held(): number
   /** Resolves when everything that the Worker does after its answers is done. */
   settled(): Promise<void>
 }
@@ -33,9 +36,11 @@ export function edge(
     return ports
   })
   const contexts: ExecutionContext[] = []
+  const holds: { mock: { calls: unknown[] } }[] = []
   const call = (path: string, init: RequestInit = {}) => {
     const context = createExecutionContext()
     contexts.push(context)
+    holds.push(vi.spyOn(context, 'waitUntil'))
     return Promise.resolve(app.fetch(new Request(`https://edge.test${path}`, init), bindings, context))
   }
   const withKey = { authorization: `Bearer ${KEY}` }
@@ -49,6 +54,7 @@ export function edge(
         ...init,
         headers: { ...withKey, 'content-type': 'application/json', ...Object.fromEntries(new Headers(init.headers)) },
       }),
+    held: () => holds.reduce((sum, { mock }) => sum + mock.calls.length, 0),
     async settled() {
       for (const context of contexts.splice(0)) await waitOnExecutionContext(context)
     },

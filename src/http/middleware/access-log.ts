@@ -16,11 +16,20 @@ export function accessLog(
   const { now = Date.now, write = console.log } = options
   return async (context, next) => {
     const startedAt = now()
+    // Without this the platform drops our context when the caller hangs up, and with it whatever notices: the meter, this line.
+    const { promise: over, resolve: finish } = Promise.withResolvers<void>()
+    context.executionCtx.waitUntil(over)
     await next()
     const ending = context.get('ending')
-    if (!ending) return log(context, context.get('failure'))
-    // Without this the platform may drop our context when the caller hangs up, and the line with it.
-    context.executionCtx.waitUntil(ending.then((failure) => log(context, failure)))
+    if (ending) {
+      void ending.then((failure) => {
+        log(context, failure)
+        finish()
+      })
+    } else {
+      log(context, context.get('failure'))
+      finish()
+    }
 
     function log(context: AppContext, failure: AppError | undefined): void {
       const level: Level = failure ? ERRORS[failure.code].log : 'info'
