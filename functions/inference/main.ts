@@ -1,7 +1,7 @@
 /** The inference server's entry: settings, the model, the server, one line when it is ready, and an orderly end. */
-import { existsSync } from 'node:fs'
 import { startServer } from './http/start-server.ts'
 import { ensureModel } from './models/ensure-model.ts'
+import { modelSource } from './models/model-source.ts'
 import { progressWriter } from './models/progress-writer.ts'
 import { parseSettings, type Settings } from './settings.ts'
 
@@ -45,7 +45,7 @@ async function main(): Promise<number | undefined> {
 async function modelFolder({ model }: Settings): Promise<string | null> {
   const progress = progressWriter(process.stderr)
   const result = await ensureModel({
-    ...(isPath(model) ? { path: model } : { name: model }),
+    ...modelSource(model),
     onProgress: progress.show,
   })
   progress.end()
@@ -53,8 +53,6 @@ async function modelFolder({ model }: Settings): Promise<string | null> {
   process.stderr.write(`${result.message}\n`)
   return null
 }
-
-const isPath = (model: string) => model.includes('/') || model.endsWith('.gguf') || existsSync(model)
 
 main().then(
   (status) => {
