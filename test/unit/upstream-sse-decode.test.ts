@@ -9,7 +9,7 @@ const bytesOf = (text: string) => new TextEncoder().encode(text)
 const STREAM = [
   '\uFEFF: waiting\n\n',
   'data: {"a":"é"}\r\n\r\n',
-  'data: {"b":"€ 😀"}\r\rid: 7\ndata:no space\ndata:  two spaces\n\n',
+  'data: {"b":"€ 😀"}\r\rid: 7\r\ndata:no space\r\ndata:  two spaces\n\n',
   'event: x\ndata\ndata: \nretry: 10\n\n',
   ':\r\ndata: [DONE]\r\n\r\n',
   'datafield: no\n\ndata: never finished',

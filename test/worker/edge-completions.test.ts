@@ -198,6 +198,8 @@ describe('the model is asked', () => {
     await edge({ PERIGEE_INFERENCE_KEY: 'inference-key-0123' }).post(CHAT, HI)
     expect(model.lastCall().headers.get('authorization')).toBe('Bearer inference-key-0123')
     expect(JSON.stringify([...model.lastCall().headers])).not.toContain(KEY)
+    // Whoever redirects us would get our key.
+    expect(model.lastCall().redirect).toBe('manual')
   })
 
   test('with no more seeds alike than chance allows', async () => {

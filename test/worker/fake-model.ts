@@ -9,6 +9,7 @@ export type ModelCall = {
   url: string
   headers: Headers
   body: Record<string, unknown>
+  redirect: string | undefined
   /** What the edge aborts when it gives up. */
   signal: AbortSignal
 }
@@ -23,6 +24,7 @@ export function fakeModel(answer: Answer): { calls: ModelCall[]; lastCall(): Mod
       url,
       headers: new Headers(init.headers),
       body: JSON.parse(String(init.body)),
+      redirect: init.redirect,
       signal: init.signal ?? new AbortController().signal,
     }
     calls.push(call)
