@@ -3,20 +3,17 @@
  * and each step into JavaScript costs several times what parsing a token does. So while a model is fast, the platform gathers.
  */
 
-/**
- * How much a read may wait for. After a read that took less than `quickMs` the next waits for four times as much, up to `bytesMax`;
- * after one that took `slowMs` it takes whatever comes.
- */
-export type Gathering = { quickMs: number; slowMs: number; bytesMax: number }
+/** A read waits for what will come within `windowMs` at the slowest pace of late, but never for more than `bytesMax`. */
+export type Gathering = { windowMs: number; bytesMax: number }
 
 /**
- * For callers who wait for the whole answer: about 30 tokens. A stall is still seen in time: to be taken for one, a model must become
- * twenty-five times slower from one read to the next.
+ * For callers who wait for the whole answer: some 30 tokens at most. A stall is still seen in time: to be taken for one, a model must
+ * become forty times slower from one read to the next.
  */
-export const GATHER_WHOLE: Gathering = { quickMs: 100, slowMs: 1_000, bytesMax: 8_192 }
+export const GATHER_WHOLE: Gathering = { windowMs: 250, bytesMax: 8_192 }
 
-/** For callers who stream: about 4 tokens, and only of a model that makes over 200 a second, so that nobody sees it. */
-export const GATHER_STREAM: Gathering = { quickMs: 5, slowMs: 5, bytesMax: 1_024 }
+/** For callers who stream: less than two frames of a screen, and some 4 tokens at most, which is all that a sudden pause holds back. */
+export const GATHER_STREAM: Gathering = { windowMs: 25, bytesMax: 1_024 }
 
 export type ByteReader = {
   /**
@@ -29,31 +26,31 @@ export type ByteReader = {
 /** An HTTP chunk is rarely larger, and the platform's own reads have this size. */
 const READ_BYTES = 4_096
 
-/** From one token to the bound in a few steps. */
-const GROWTH = 4
-
 /** `now` in milliseconds. */
 export function byteReader(body: ReadableStream<Uint8Array>, now: () => number = Date.now): ByteReader {
   const gathering = gatheringReaderOf(body)
   if (!gathering) return { read: plainReads(body) }
   let atLeastBytes = 1
+  let lastReadAt = now()
+  /** Of late, in milliseconds per byte. At first as slow as one token in a quarter of a second: the first two often come together. */
+  let slowestPace = 1
   // One piece of memory for all reads: the platform takes it away and gives it back. New memory for each costs more than the read.
   let space = new Uint8Array(READ_BYTES)
   return {
     async read(policy) {
       if (!policy) atLeastBytes = 1
-      const startedAt = now()
       if (space.byteLength < atLeastBytes) space = new Uint8Array(2 * atLeastBytes)
       // Not `done`: the last bytes may come together with the end.
       const { value } = await gathering.readAtLeast(atLeastBytes, space)
       const bytes: Uint8Array<ArrayBuffer> | undefined = value
       if (!bytes || bytes.byteLength === 0) return undefined
       space = new Uint8Array(bytes.buffer)
+      const readAt = now()
       if (policy) {
-        const tookMs = now() - startedAt
-        if (tookMs < policy.quickMs) atLeastBytes = Math.min(GROWTH * bytes.byteLength, policy.bytesMax)
-        else if (tookMs >= policy.slowMs) atLeastBytes = 1
+        slowestPace = Math.max((readAt - lastReadAt) / bytes.byteLength, slowestPace / 2)
+        atLeastBytes = Math.min(Math.max(Math.floor(policy.windowMs / slowestPace), 1), policy.bytesMax)
       }
+      lastReadAt = readAt
       return bytes
     },
   }

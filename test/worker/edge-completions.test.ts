@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { ChatChunk, ChatResponse } from '../../src/contract/chat-completion.ts'
 import { ERRORS, type ErrorCode } from '../../src/errors.ts'
 import { chatChunkSchema, chatResponseSchema, textResponseSchema } from '../../src/http/openapi/schemas.ts'
-import { type ByteReader, byteReader, type Gathering } from '../../src/upstream/byte-reader.ts'
+import { type ByteReader, byteReader, GATHER_STREAM, type Gathering } from '../../src/upstream/byte-reader.ts'
 import { codeOf, edge, KEY, MODEL } from './edge-client.ts'
 import {
   chunk,
@@ -382,7 +382,7 @@ describe('an answer with its finish reason is whole', () => {
 })
 
 describe('bytes', () => {
-  const WHOLE: Gathering = { quickMs: 100, slowMs: 1_000, bytesMax: 50 }
+  const WHOLE: Gathering = { windowMs: 100, bytesMax: 50 }
 
   /** A body of chunks of ten bytes through the platform's pipe, and a clock that goes by `tookMs` with each read. */
   function reader(chunks: number, tookMs: number[]) {
@@ -391,10 +391,11 @@ describe('bytes', () => {
     for (let i = 0; i < chunks; i++) void writer.write(new Uint8Array(10).fill(i))
     void writer.close()
     let nowMs = 0
-    let calls = 0
+    let begun = false
     const now = () => {
-      // Called at the start and at the end of each read.
-      if (calls++ % 2 === 1) nowMs += tookMs.shift() ?? 0
+      // Called once at the start, then after each read.
+      if (begun) nowMs += tookMs.shift() ?? 0
+      begun = true
       return nowMs
     }
     return byteReader(readable, now)
@@ -412,12 +413,30 @@ describe('bytes', () => {
     expect(await lengths(reader(4, []))).toEqual([10, 10, 10, 10])
   })
 
-  test('are gathered in larger pieces while they come quickly, and the last piece comes whatever its size', async () => {
-    expect(await lengths(reader(13, []), WHOLE)).toEqual([10, 40, 50, 30])
+  test('are gathered in larger pieces the longer they come at once, and the last piece comes whatever its size', async () => {
+    const policy: Gathering = { windowMs: 10, bytesMax: 50 }
+    expect(await lengths(reader(23, []), policy)).toEqual([10, 20, 40, 50, 50, 50, 10])
   })
 
-  test('are not waited for when they come slowly', async () => {
-    expect(await lengths(reader(12, [0, 1_000, 1_000, 1_000]), WHOLE)).toEqual([10, 40, 10, 10, 10, 40])
+  test('are gathered for about the window, at the slowest pace of late', async () => {
+    const policy: Gathering = { windowMs: 100, bytesMax: 1_000 }
+    // 2.5 ms a byte: forty in the window. Then 5: twenty. Then at once, which halves the pace: forty.
+    expect(await lengths(reader(15, [25, 200, 0, 0]), policy)).toEqual([10, 40, 20, 40, 40])
+  })
+
+  test('are taken as they come when the next will not come within the window', async () => {
+    expect(await lengths(reader(5, Array(5).fill(1_000)), GATHER_STREAM)).toEqual([10, 10, 10, 10, 10])
+  })
+
+  test('of the first tokens, which often come together, hold back no other', async () => {
+    const { readable, writable } = new IdentityTransformStream()
+    const bytes = byteReader(readable, () => 0)
+    const writer = writable.getWriter()
+    for (let token = 0; token < 4; token++) {
+      const read = bytes.read(GATHER_STREAM)
+      void writer.write(new Uint8Array(250))
+      expect((await read)?.byteLength).toBe(250)
+    }
   })
 
   test('are waited for no longer once the first event is due', async () => {
