@@ -13,6 +13,7 @@ import { type DevelopmentState, prepareState } from './start/development-state.t
 import { parseOptions, type StartOptions } from './start/options.ts'
 import { isPortFree, untilHealthy } from './start/readiness.ts'
 import { type Supervised, supervise } from './start/supervise.ts'
+import { watchHealth } from './start/watch-health.ts'
 
 /** The first start compiles nothing and downloads before this clock runs; a minute is many times what both need. */
 const READY_WITHIN_MS = 60_000
@@ -92,15 +93,22 @@ async function serve(options: StartOptions, state: DevelopmentState, modelName: 
   const inference = start('inference', inferenceCommand(options))
   const edge = start('edge', edgeCommand(options, state))
 
+  const health = {
+    inference: `http://127.0.0.1:${options.inferencePort}/health`,
+    edge: `http://127.0.0.1:${options.port}/health`,
+  }
   const ready = await Promise.race([
     stopped.promise.then(() => false),
     Promise.all([
-      untilHealthy(`http://127.0.0.1:${options.inferencePort}/health`, inference, READY_WITHIN_MS),
-      untilHealthy(`http://127.0.0.1:${options.port}/health`, edge, READY_WITHIN_MS),
+      untilHealthy(health.inference, inference, READY_WITHIN_MS),
+      untilHealthy(health.edge, edge, READY_WITHIN_MS),
     ]).then((both) => both.every(Boolean)),
   ])
-  if (ready) say(banner({ options, key: state.key, modelName, seconds: (performance.now() - startedAt) / 1_000 }))
-  else if (!stopping) {
+  if (ready) {
+    watchHealth(health.inference, inference)
+    watchHealth(health.edge, edge)
+    say(banner({ options, key: state.key, modelName, seconds: (performance.now() - startedAt) / 1_000 }))
+  } else if (!stopping) {
     console.error(`Not ready after ${READY_WITHIN_MS / 1_000} s. What they said is in ${logDir}.`)
     stop(1)
   }

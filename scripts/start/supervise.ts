@@ -7,6 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from './commands.ts'
 
 export type Supervised = {
+  /** Kills a child that hangs; it is then started again like one that crashed. */
+  restart(reason: string): void
   /** SIGTERM, then SIGKILL after the grace period. Resolves when the child is gone. */
   stop(): Promise<void>
   /** True once it was stopped or given up. */
@@ -82,6 +84,11 @@ export function supervise(options: {
 
   return {
     hasStopped: () => stopped,
+    restart(reason) {
+      if (stopped) return
+      say(`${name} ${reason}`)
+      signalGroup(child, 'SIGKILL')
+    },
     async stop() {
       stopped = true
       clearTimeout(restart)

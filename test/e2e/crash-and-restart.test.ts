@@ -2,6 +2,7 @@
 import OpenAI from 'openai'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePort, isRunning, makeStateDir, type Stack, startStack } from '../support/stack.ts'
+import { until } from '../support/until.ts'
 
 const MODEL = 'smollm2-135m-instruct'
 const state = makeStateDir()
@@ -73,6 +74,21 @@ test('a killed inference server is started again, and that is said', async () =>
   const refused = await longStory()
   expect([502, 503]).toContain(refused.status)
   await refused.body?.cancel()
+})
+
+test('a Worker that does not answer any more is started again', async () => {
+  const runtimes = stack.processes('workerd serve')
+  expect(runtimes.length).toBeGreaterThan(0)
+  for (const pid of runtimes) process.kill(pid, 'SIGKILL')
+  await until(
+    'the Worker answers again',
+    () =>
+      fetch(`${stack.url}/health`, { signal: AbortSignal.timeout(1_000) }).then(
+        (answer) => answer.ok,
+        () => false,
+      ),
+    60_000,
+  )
 })
 
 test('a conversation goes on with its history after everything was restarted', async () => {

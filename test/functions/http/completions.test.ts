@@ -183,10 +183,16 @@ test('text is completed as it stands, from words or from ids', async () => {
   expect(fromText.usage?.prompt_tokens).toBe(ids.length)
 })
 
-test('/generate gives the text and what follows, as many tokens as asked for together', async () => {
+test('/generate gives the likeliest continuation alone, as many tokens as asked for', async () => {
   const response = await post(`${server.url}/generate`, { text: 'The sun is', max_length: 12 })
   const { generated_text } = (await response.json()) as { generated_text: string }
-  expect(generated_text.startsWith('The sun is')).toBe(true)
+  const completion = await post(`${server.url}/v1/completions`, {
+    model: server.serving.modelName,
+    temperature: 0,
+    prompt: 'The sun is',
+    max_tokens: 12,
+  })
+  expect(generated_text).toBe(((await completion.json()) as { choices: { text: string }[] }).choices[0]?.text)
   expect(server.serving.tokenizer.encode(generated_text, { specialTokens: true }).length).toBe(12)
 })
 

@@ -159,7 +159,7 @@ test('another model, path or method is told apart', async () => {
 })
 
 test('/generate and /tokenize name what is wrong', async () => {
-  expect(await refusal('/generate', { text: 'The sun is', max_length: 3 })).toMatchObject({
+  expect(await refusal('/generate', { text: 'The sun is', max_length: 0 })).toMatchObject({
     status: 400,
     param: 'max_length',
   })
