@@ -19,9 +19,9 @@ export async function assembleChat(events: ModelEventStream, options: Options): 
     choices: answer.choices.map((choice) => ({
       ...choice.rest,
       index: choice.index,
-      message: { role: 'assistant', content: null, ...withoutToolIndexes(choice.message) },
+      message: { role: 'assistant', content: null, refusal: null, ...withoutToolIndexes(choice.message) },
       finish_reason: finishReasonOf(choice),
-      ...(choice.logprobs === undefined ? {} : { logprobs: choice.logprobs }),
+      logprobs: choice.logprobs ?? null,
       ...(choice.tokenIds ? { token_ids: choice.tokenIds } : {}),
     })),
     ...(answer.usage ? { usage: answer.usage } : {}),

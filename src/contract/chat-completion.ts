@@ -101,9 +101,10 @@ export type ChatResponse = {
   system_fingerprint?: string
   choices: {
     index: number
-    message: { role: 'assistant'; content: string | null; [field: string]: unknown }
+    /** OpenAI's types promise `refusal` and `logprobs`, null where there is none; models' servers often leave them out. */
+    message: { role: 'assistant'; content: string | null; refusal: string | null; [field: string]: unknown }
     finish_reason: FinishReason
-    logprobs?: unknown
+    logprobs: unknown
     token_ids?: number[]
   }[]
   /** Absent only when the model gave neither usage nor token ids. */

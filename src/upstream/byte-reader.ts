@@ -7,10 +7,10 @@
 export type Gathering = { windowMs: number; bytesMax: number }
 
 /**
- * For callers who wait for the whole answer: some 30 tokens at most. A stall is still seen in time: to be taken for one, a model must
- * become forty times slower from one read to the next.
+ * For callers who wait for the whole answer: some 16 tokens at most. No read waits for more than 100 ms at the pace of late, so to be
+ * taken for stalled (10 s between tokens, as configured by default) a model must become a hundred times slower from one read to the next.
  */
-export const GATHER_WHOLE: Gathering = { windowMs: 250, bytesMax: 8_192 }
+export const GATHER_WHOLE: Gathering = { windowMs: 100, bytesMax: 4_096 }
 
 /** For callers who stream: less than two frames of a screen, and some 4 tokens at most, which is all that a sudden pause holds back. */
 export const GATHER_STREAM: Gathering = { windowMs: 25, bytesMax: 1_024 }

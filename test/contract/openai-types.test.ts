@@ -43,8 +43,8 @@ test('what we answer is what the client reads, by type', () => {
   expectTypeOf<NonNullable<ChatResponse['usage']>>().toExtend<OpenAI.CompletionUsage>()
   type Choice = Pick<ChatResponse['choices'][number], 'index' | 'finish_reason'>
   expectTypeOf<Choice>().toExtend<Pick<OpenAI.ChatCompletion.Choice, 'index' | 'finish_reason'>>()
-  type Message = Pick<ChatResponse['choices'][number]['message'], 'role' | 'content'>
-  expectTypeOf<Message>().toExtend<Pick<OpenAI.ChatCompletionMessage, 'role' | 'content'>>()
+  type Message = Pick<ChatResponse['choices'][number]['message'], 'role' | 'content' | 'refusal'>
+  expectTypeOf<Message>().toExtend<Pick<OpenAI.ChatCompletionMessage, 'role' | 'content' | 'refusal'>>()
   type Delta = Pick<ChatChunk['choices'][number]['delta'], 'role' | 'content'>
   expectTypeOf<Delta>().toExtend<Pick<OpenAI.ChatCompletionChunk.Choice.Delta, 'role' | 'content'>>()
   expectTypeOf<ChatChunk['object']>().toExtend<OpenAI.ChatCompletionChunk['object']>()

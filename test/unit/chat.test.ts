@@ -67,7 +67,14 @@ describe('assembling', () => {
       created: 1,
       model: 'm',
       system_fingerprint: 'fp',
-      choices: [{ index: 0, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' }],
+      choices: [
+        {
+          index: 0,
+          message: { role: 'assistant', content: 'Hello', refusal: null },
+          finish_reason: 'stop',
+          logprobs: null,
+        },
+      ],
       usage: USAGE,
     })
   })
@@ -99,6 +106,7 @@ describe('assembling', () => {
     expect(choices[0]?.message).toEqual({
       role: 'assistant',
       content: null,
+      refusal: null,
       tool_calls: [
         { id: 'call_a', type: 'function', function: { name: 'add', arguments: '{"a":7}' } },
         { id: 'call_b', type: 'function', function: { name: 'sub', arguments: '{}' } },
@@ -114,7 +122,7 @@ describe('assembling', () => {
     )
     expect(choices[0]).toEqual({
       index: 0,
-      message: { role: 'assistant', content: null, reasoning_content: 'so it is' },
+      message: { role: 'assistant', content: null, refusal: null, reasoning_content: 'so it is' },
       finish_reason: 'stop',
       stop_reason: 42,
       logprobs: {

@@ -1,10 +1,18 @@
 /** Completions through the whole edge, in front of a model that answers well, badly, late, or not at all. Runs in workerd. */
+import { env } from 'cloudflare:workers'
 import { createParser } from 'eventsource-parser'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { readConfig } from '../../src/config.ts'
 import type { ChatChunk, ChatResponse } from '../../src/contract/chat-completion.ts'
 import { ERRORS, type ErrorCode } from '../../src/errors.ts'
 import { chatChunkSchema, chatResponseSchema, textResponseSchema } from '../../src/http/openapi/schemas.ts'
-import { type ByteReader, byteReader, GATHER_STREAM, type Gathering } from '../../src/upstream/byte-reader.ts'
+import {
+  type ByteReader,
+  byteReader,
+  GATHER_STREAM,
+  GATHER_WHOLE,
+  type Gathering,
+} from '../../src/upstream/byte-reader.ts'
 import { codeOf, edge, KEY, MODEL } from './edge-client.ts'
 import {
   chunk,
@@ -70,7 +78,14 @@ describe('an answer', () => {
       created: 1_764_000_000,
       model: MODEL,
       system_fingerprint: 'fp_1',
-      choices: [{ index: 0, message: { role: 'assistant', content: 'Hello world' }, finish_reason: 'stop' }],
+      choices: [
+        {
+          index: 0,
+          message: { role: 'assistant', content: 'Hello world', refusal: null },
+          finish_reason: 'stop',
+          logprobs: null,
+        },
+      ],
       usage: USAGE,
     })
     expect(chatResponseSchema.safeParse(answer).success).toBe(true)
@@ -426,6 +441,13 @@ describe('bytes', () => {
 
   test('are taken as they come when the next will not come within the window', async () => {
     expect(await lengths(reader(5, Array(5).fill(1_000)), GATHER_STREAM)).toEqual([10, 10, 10, 10, 10])
+  })
+
+  test('are never gathered for so long that a model at a hundredth of its pace is taken for one that stalls', () => {
+    const { PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS } = readConfig(env)
+    for (const { windowMs } of [GATHER_STREAM, GATHER_WHOLE]) {
+      expect(100 * windowMs).toBeLessThanOrEqual(PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS)
+    }
   })
 
   test('of the first tokens, which often come together, hold back no other', async () => {

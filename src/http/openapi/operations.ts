@@ -57,7 +57,14 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
           object: 'chat.completion',
           created: CREATED,
           model: ALIAS,
-          choices: [{ index: 0, message: { role: 'assistant', content: '7 + 5 = 12.' }, finish_reason: 'stop' }],
+          choices: [
+            {
+              index: 0,
+              message: { role: 'assistant', content: '7 + 5 = 12.', refusal: null },
+              finish_reason: 'stop',
+              logprobs: null,
+            },
+          ],
           usage: USAGE,
         },
       },

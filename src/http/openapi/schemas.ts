@@ -21,8 +21,13 @@ export const chatResponseSchema = z.looseObject({
   choices: z.array(
     z.looseObject({
       index: count,
-      message: z.looseObject({ role: z.literal('assistant'), content: z.nullable(z.string()) }),
+      message: z.looseObject({
+        role: z.literal('assistant'),
+        content: z.nullable(z.string()),
+        refusal: z.nullable(z.string()),
+      }),
       finish_reason: finishReason,
+      logprobs: z.nullable(z.looseObject({})),
       token_ids: tokenIds,
     }),
   ),
