@@ -42,21 +42,34 @@ async function readText(request: Request, bytesMax: number): Promise<string> {
   if (request.headers.has('content-length')) {
     const bytes = await readWhole(request)
     if (bytes.byteLength > bytesMax) throw bodyTooLarge(bytesMax)
-    return new TextDecoder().decode(bytes)
+    return decoded(strictUtf8(), bytes)
   }
-  const utf8 = new TextDecoder()
+  const utf8 = strictUtf8()
   const reader = request.body.getReader()
   let text = ''
   let length = 0
   for (;;) {
     const { done, value } = await reader.read()
-    if (done) return text + utf8.decode()
+    if (done) return text + decoded(utf8)
     length += value.byteLength
     if (length > bytesMax) {
       await reader.cancel()
       throw bodyTooLarge(bytesMax)
     }
-    text += utf8.decode(value, { stream: true })
+    text += decoded(utf8, value, { stream: true })
+  }
+}
+
+/** RFC 8259 8.1: JSON is UTF-8. A decoder that mends would have the model read other words than were sent. */
+function strictUtf8(): TextDecoder {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+}
+
+function decoded(utf8: TextDecoder, ...piece: Parameters<TextDecoder['decode']>): string {
+  try {
+    return utf8.decode(...piece)
+  } catch (cause) {
+    throw new AppError('invalid_json', 'The body is not valid UTF-8.', { cause })
   }
 }
 

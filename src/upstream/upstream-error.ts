@@ -51,6 +51,8 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   404: 'upstream_misconfigured',
   405: 'upstream_misconfigured',
   408: 'upstream_timeout',
+  // It was not too large for us: the endpoint takes less than the edge does.
+  413: 'body_too_large',
   429: 'upstream_rate_limited',
   503: 'upstream_overloaded',
   504: 'upstream_timeout',
@@ -60,6 +62,7 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
 }
 
 const MESSAGES: Partial<Record<ErrorCode, string>> = {
+  body_too_large: 'The request is larger than the model takes.',
   upstream_misconfigured: 'The model is set up wrongly on our side.',
   upstream_rate_limited: 'The model takes no more requests at the moment.',
   upstream_overloaded: 'The model is busy.',

@@ -167,7 +167,7 @@ describe('a refusal', () => {
     [403, 'upstream_misconfigured'],
     [404, 'upstream_misconfigured'],
     [408, 'upstream_timeout'],
-    [413, 'upstream_rejected'],
+    [413, 'body_too_large'],
     [422, 'upstream_rejected'],
     [429, 'upstream_rate_limited'],
     [500, 'upstream_unavailable'],

@@ -160,6 +160,34 @@ describe('a body', () => {
     expect(text).not.toContain('hunter2')
   })
 
+  test('is UTF-8 or refused, never mended, however it comes', async () => {
+    const bytes = new TextEncoder().encode(JSON.stringify({ ...HI, user: 'é😀' }))
+    const lastOfEmoji = bytes.length - 3
+    const spoilt = bytes.with(lastOfEmoji, 0x22)
+    const cut = bytes.subarray(0, lastOfEmoji)
+    fakeModel(wholeAnswer(...HELLO))
+    const sends = [
+      (body: Uint8Array) => post(CHAT, '', { body, headers: { 'content-length': String(body.length) } }),
+      (body: Uint8Array) => post(CHAT, '', { body: new Response(body).body?.pipeThrough(oneByOne()) ?? null }),
+    ]
+    for (const send of sends) {
+      expect((await send(bytes)).status).toBe(200)
+      for (const body of [spoilt, cut]) {
+        expect(await (await send(body)).json()).toMatchObject({
+          error: { code: 'invalid_json', message: 'The body is not valid UTF-8.' },
+        })
+      }
+    }
+
+    function oneByOne() {
+      return new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          for (const byte of chunk) controller.enqueue(Uint8Array.of(byte))
+        },
+      })
+    }
+  })
+
   test('may come without a type, but not with that of something else', async () => {
     fakeModel(wholeAnswer(...HELLO))
     const typed = (type: string) => post(CHAT, HI, { headers: { 'content-type': type } })
