@@ -51,7 +51,7 @@ export function chatPrompt(serving: Serving, messages: ChatRequest['messages']):
   }
   const rendered = template.template.render(messages)
   if (!rendered.ok) throw new RequestError('invalid_request', rendered.message, rendered.param)
-  return encodePrompt(serving, rendered.prompt, 'messages')
+  return encodePrompt(serving, rendered.prompt, 'messages', 'unshielded')
 }
 
 function chatShape({ modelName, fingerprint }: Serving): AnswerShape {

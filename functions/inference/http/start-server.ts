@@ -53,7 +53,7 @@ export async function startServer(settings: Settings, log: (line: string) => voi
         ...{ modelName: config.name, created: Math.floor(Date.now() / 1_000), context, slots, queueMax },
         ...{ bosTokenId: config.bosTokenId, eosTokenIds: config.eosTokenIds, tokenizer, engine, metrics },
         fingerprint: systemFingerprint(config.weightsSha256, ortVersion, batchInvariant),
-        template: compileChatTemplate(config.chatTemplate, { bosToken, eosToken }),
+        template: compileChatTemplate(config.chatTemplate, { bosToken, eosToken }, tokenizer.shield),
       }
       return server.serving
     },

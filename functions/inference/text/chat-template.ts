@@ -1,5 +1,6 @@
 /** Messages to a prompt, by the model's own chat template (Jinja, compiled once). */
 import { Template } from '@huggingface/jinja'
+import type { Shield } from './shield-special-tokens.ts'
 
 export type ChatMessage = {
   role: string
@@ -34,10 +35,12 @@ const TEMPLATE_ROLES: Record<string, string> = {
 /**
  * Compiles a template. A model without one, or with one that does not compile, is an error value: it can still complete text.
  * @param tokens the text of the tokens that begin and end a document, which some templates write themselves.
+ * @param shield marks the names of special tokens in messages and tools, so that only the template's own are encoded as such.
  */
 export function compileChatTemplate(
   source: string | null,
   tokens: { bosToken: string; eosToken: string },
+  shield: Shield = (value) => value,
 ): { ok: true; template: ChatTemplate } | { ok: false; message: string } {
   if (source === null) return { ok: false, message: 'This model has no chat template; it completes text only.' }
   let template: Template
@@ -54,7 +57,7 @@ export function compileChatTemplate(
         for (const [index, message] of messages.entries()) {
           const converted = convert(message, `messages[${index}]`)
           if (!converted.ok) return converted
-          plain.push(converted.message)
+          plain.push(shield(converted.message))
         }
         try {
           const prompt = template.render({
@@ -62,7 +65,7 @@ export function compileChatTemplate(
             add_generation_prompt: options.addGenerationPrompt ?? true,
             bos_token: tokens.bosToken,
             eos_token: tokens.eosToken,
-            ...(options.tools ? { tools: options.tools } : {}),
+            ...(options.tools ? { tools: shield(options.tools) } : {}),
           })
           return { ok: true, prompt }
         } catch (error) {

@@ -5,14 +5,20 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import * as z from 'zod/mini'
 import { TOKENIZER_FILE } from '../models/model-config.ts'
 import { createDetokenizer, type Detokenizer } from './detokenize-stream.ts'
+import { createShield, SHIELD, type Shield } from './shield-special-tokens.ts'
 import { TokenBytes } from './token-bytes.ts'
+
+export type EncodeOptions = { specialTokens: boolean | 'unshielded' }
 
 export type Tokenizer = {
   /**
    * Token ids of a text. `specialTokens`: whether the names of special tokens in the text (`<|im_end|>`) mean those tokens, as they do in a
-   * rendered chat template, or are plain text, as they should be where a caller's words must not end a turn. Nothing is added at either end.
+   * rendered chat template, or are plain text, as they should be where a caller's words must not end a turn; `unshielded`: they do unless
+   * `shield` has marked them. Nothing is added at either end.
    */
-  encode(text: string, options: { specialTokens: boolean }): number[]
+  encode(text: string, options: EncodeOptions): number[]
+  /** Marks the names of special tokens in a caller's words; see shield-special-tokens.ts. */
+  readonly shield: Shield
   /** The text of ids, each within the vocabulary. Special tokens are left out unless asked for. Bytes that are no UTF-8 become U+FFFD. */
   decode(ids: readonly number[], options?: { keepSpecialTokens?: boolean }): string
   /** Decodes ids as they come; see detokenize-stream.ts. */
@@ -28,6 +34,7 @@ export type Tokenizer = {
 
 const tokenizerFileSchema = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.int(), content: z.string(), special: z.boolean() })),
+  pre_tokenizer: z.optional(z.nullable(z.looseObject({ type: z.string() }))),
   decoder: z.looseObject({ type: z.literal('ByteLevel') }),
   model: z.looseObject({ type: z.literal('BPE'), vocab: z.record(z.string(), z.int()) }),
 })
@@ -40,12 +47,25 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 
 /** The same from the parsed file. Throws if it is no byte-level BPE tokenizer. */
 export function createTokenizer(file: unknown): Tokenizer {
-  const { added_tokens: added, model } = tokenizerFileSchema.parse(file)
+  const { added_tokens: added, model, pre_tokenizer: words } = tokenizerFileSchema.parse(file)
   // Decoding never passes the library, whose defaults would remove spaces before punctuation.
   const config = { clean_up_tokenization_spaces: false }
   const withSpecial = new HuggingFaceTokenizer(file as object, config) // The schema has checked that it is an object.
-  // Made when it is first needed: it holds the vocabulary a second time.
+  // Made when they are first needed: each holds the vocabulary once more.
   let plain: HuggingFaceTokenizer | null = null
+  let unshielding: HuggingFaceTokenizer | null = null
+  const tokenizerFor = (text: string, { specialTokens }: EncodeOptions) => {
+    if (specialTokens === false) {
+      plain ??= new HuggingFaceTokenizer({ ...(file as object), added_tokens: [] }, config)
+      return plain
+    }
+    if (specialTokens === true || !text.includes(SHIELD)) return withSpecial
+    const unshield = { type: 'Replace', pattern: { String: SHIELD }, content: '' }
+    const pretokenizers = words ? [unshield, words] : [unshield]
+    const changed = { ...(file as object), pre_tokenizer: { type: 'Sequence', pretokenizers } }
+    unshielding ??= new HuggingFaceTokenizer(changed, config)
+    return unshielding
+  }
   const bytes = new TokenBytes(model.vocab, added)
 
   const decode: Tokenizer['decode'] = (ids, options = {}) => {
@@ -55,12 +75,11 @@ export function createTokenizer(file: unknown): Tokenizer {
     return text + detokenizer.end()
   }
   return {
-    encode(text, { specialTokens }) {
+    encode(text, options) {
       if (text === '') return []
-      if (!specialTokens) plain ??= new HuggingFaceTokenizer({ ...(file as object), added_tokens: [] }, config)
-      const tokenizer = specialTokens || !plain ? withSpecial : plain
-      return tokenizer.encode(text, { add_special_tokens: false }).ids
+      return tokenizerFor(text, options).encode(text, { add_special_tokens: false }).ids
     },
+    shield: createShield(added.filter(({ special }) => special).map(({ content }) => content)),
     decode,
     stream: () => createDetokenizer(bytes),
     vocabSize: bytes.size,
