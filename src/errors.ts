@@ -164,14 +164,22 @@ export type ErrorValue = {
   /** Path of the offending field, as `messages.0.role`. */
   param?: string
   retryAfterSeconds?: number
+  /** For the caller: members that problem details get besides their own (RFC 9457 3.2). Never what was said, never a secret. */
+  details?: Record<string, string>
 }
 
-type AppErrorOptions = { cause?: unknown; param?: string; retryAfterSeconds?: number }
+type AppErrorOptions = {
+  cause?: unknown
+  param?: string
+  retryAfterSeconds?: number
+  details?: Record<string, string>
+}
 
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly param: string | undefined
   readonly retryAfterSeconds: number | undefined
+  readonly details: Readonly<Record<string, string>> | undefined
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, { cause: options.cause })
@@ -179,6 +187,7 @@ export class AppError extends Error {
     this.code = code
     this.param = options.param
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.details = options.details
   }
 
   static fromValue(value: ErrorValue): AppError {
@@ -191,6 +200,7 @@ export class AppError extends Error {
       message: this.message,
       ...(this.param === undefined ? {} : { param: this.param }),
       ...(this.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: this.retryAfterSeconds }),
+      ...(this.details === undefined ? {} : { details: { ...this.details } }),
     }
   }
 }

@@ -5,7 +5,7 @@ import type { CompletePorts, Principal, TokenCounter } from '../chat/ports.ts'
 import { type ChatTurnRequest, TURN_CHARS_MAX } from '../contract/chat-turn.ts'
 import { AppError } from '../errors.ts'
 import type { ConversationStore } from './conversation-store.ts'
-import { type FitInput, fitHistory } from './fit-history.ts'
+import { type Fit, type FitInput, fitHistory } from './fit-history.ts'
 import { turnsOf } from './history-window.ts'
 import type { AssistantBody } from './item-codec.ts'
 
@@ -29,15 +29,33 @@ export type TurnAnswer = { body: Omit<AssistantBody, 'atMs'>; modelUsed: string 
 
 /** Rejects with an AppError when there is no whole answer. */
 export async function answerTurn(ports: AnswerPorts, store: ConversationStore, call: AnswerCall): Promise<TurnAnswer> {
-  const input = fitInput(store, call)
+  return fitAndAsk(ports, store, call, fitInput(store, call))
+}
+
+async function fitAndAsk(
+  ports: AnswerPorts,
+  store: ConversationStore,
+  call: AnswerCall,
+  input: FitInput,
+): Promise<TurnAnswer> {
+  const fit = await fitHistory(input, ports.tokenCounter, call.signal)
+  if (fit.contextTokens !== undefined) store.setContextTokens(call.model, fit.contextTokens)
   try {
-    return await ask(ports, store, call, input)
+    return await ask(ports, call, fit)
   } catch (thrown) {
-    // Bytes and the last count are bounds only while the model's template and context are what they were. The server has the last word.
-    const refused = thrown instanceof AppError && thrown.code === 'context_length_exceeded'
-    if (!refused || thrown.param === 'message') throw thrown
-    return ask(ports, store, call, { ...input, mustCount: true })
+    if (!(thrown instanceof AppError) || thrown.code !== 'context_length_exceeded') throw thrown
+    // Bytes and the last count are bounds only while the model's template and context are what they were. The server has the last
+    // word; a count helps only where there are turns to drop, or a max_tokens that no count has cut yet.
+    const canShrink = fit.turns.length > 0 || (fit.maxTokens !== undefined && fit.contextTokens === undefined)
+    if (input.mustCount || !canShrink) throw messageTooLong(thrown)
   }
+  return fitAndAsk(ports, store, call, { ...input, mustCount: true })
+}
+
+/** The server speaks of `messages`, which /chat does not have. */
+function messageTooLong(cause: AppError): AppError {
+  const message = 'The message is longer than the model can read together with its answer.'
+  return new AppError('context_length_exceeded', message, { cause, param: 'message' })
 }
 
 function fitInput(store: ConversationStore, { request, model, userSeq }: AnswerCall): FitInput {
@@ -65,13 +83,9 @@ function fitInput(store: ConversationStore, { request, model, userSeq }: AnswerC
 
 async function ask(
   ports: AnswerPorts,
-  store: ConversationStore,
   { principal, request, requestId, model, userSeq, signal }: AnswerCall,
-  input: FitInput,
+  fit: Fit,
 ): Promise<TurnAnswer> {
-  const fit = await fitHistory(input, ports.tokenCounter, signal)
-  if (fit.contextTokens !== undefined) store.setContextTokens(model, fit.contextTokens)
-
   const { model: _, max_tokens: __, ...sampling } = request.model_config ?? {}
   const completion = await complete(ports.complete, {
     principal,
@@ -91,7 +105,7 @@ async function ask(
   const choice = choices[0]
   if (!choice) throw new AppError('upstream_interrupted', 'The model gave no answer.')
   const whole = choice.message.content ?? ''
-  const text = whole.slice(0, ANSWER_CHARS_MAX)
+  const text = whole.slice(0, endOfWholeCharacters(whole, ANSWER_CHARS_MAX))
   return {
     body: {
       text,
@@ -102,4 +116,9 @@ async function ask(
     },
     modelUsed: completion.deployment.model,
   }
+}
+
+/** At most `charsMax`, and not between the halves of a surrogate pair: half a character is no text. */
+function endOfWholeCharacters(text: string, charsMax: number): number {
+  return (text.codePointAt(charsMax - 1) ?? 0) > 0xffff ? charsMax - 1 : charsMax
 }

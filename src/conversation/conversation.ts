@@ -114,10 +114,18 @@ export class Conversation extends DurableObject<Env> {
       }
     } catch (thrown) {
       const error = toAppError(thrown)
+      logCause(error, requestId, this.#wired.settings.logLevel)
+      if (call.isNew && isRefusedForItself(error.code)) {
+        // Nobody knows the id yet, and the turn would never be shown again: there is nothing to go on with.
+        await this.#deleteAll()
+        return { ok: false, error: error.toValue() }
+      }
       const nowMs = Date.now()
       this.#store.append(failureItem(error.code, nowMs), this.#expiryFrom(nowMs))
-      logCause(error, requestId, this.#wired.settings.logLevel)
-      return { ok: false, error: error.toValue() }
+      const value = error.toValue()
+      if (!call.isNew) return { ok: false, error: value }
+      const details = { ...value.details, conversation_id: call.conversationId }
+      return { ok: false, error: { ...value, details } }
     }
   }
 
@@ -145,6 +153,7 @@ export class Conversation extends DurableObject<Env> {
   }
 
   async #deleteAll(): Promise<void> {
+    await this.ctx.storage.deleteAlarm()
     await this.ctx.storage.deleteAll()
     this.#store = conversationStore(this.ctx.storage)
   }
@@ -156,6 +165,11 @@ export class Conversation extends DurableObject<Env> {
   #expiryFrom(nowMs: number): number {
     return nowMs + this.#wired.config.PERIGEE_CONVERSATION_DAYS * DAY_MS
   }
+}
+
+/** By the request's own fault, so that it would be refused again; not by the model's, nor by ours. */
+function isRefusedForItself(code: ErrorCode): boolean {
+  return ERRORS[code].status < 500 && !ERRORS[code].retryable
 }
 
 function failed(code: ErrorCode, message: string, param?: string): TurnResult {

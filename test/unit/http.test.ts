@@ -107,6 +107,16 @@ describe('an error', () => {
     })
   })
 
+  test('may have details, which are members of a problem and never take the place of its own', async () => {
+    const error = new AppError('upstream_timeout', 'late', { details: { conversation_id: 'conv_x', status: 'mine' } })
+    const again = AppError.fromValue(structuredClone(error.toValue()))
+    expect(await errorResponse(again, 'problem', 'req_1').json()).toMatchObject({
+      conversation_id: 'conv_x',
+      status: 504,
+    })
+    expect(await errorResponse(again, 'openai', 'req_1').json()).not.toHaveProperty('conversation_id')
+  })
+
   test('says when to come back, and how to authenticate', () => {
     const later = new AppError('upstream_rate_limited', 'later', { retryAfterSeconds: 7 })
     expect(errorResponse(later, 'openai', 'r').headers.get('retry-after')).toBe('7')

@@ -49,6 +49,12 @@ async function kindsIn(conversationId: string): Promise<string[]> {
   )
 }
 
+async function tablesIn(conversationId: string): Promise<unknown[]> {
+  return runInDurableObject(objectOf(conversationId), (_, state) =>
+    state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray(),
+  )
+}
+
 async function alarmOf(conversationId: string): Promise<number | null> {
   return runInDurableObject(objectOf(conversationId), (_, state) => state.storage.getAlarm())
 }
@@ -118,10 +124,7 @@ describe('a turn', () => {
       requestId: 'req_1',
     })
     expect(result).toMatchObject({ ok: false, error: { code: 'model_not_found', param: 'model_config.model' } })
-    const tables = await runInDurableObject(objectOf(conversationId), (_, state) =>
-      state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray(),
-    )
-    expect(tables).toEqual([])
+    expect(await tablesIn(conversationId)).toEqual([])
   })
 })
 
@@ -176,6 +179,36 @@ describe('what was said is not lost', () => {
     expect(shown()).toEqual(['user: hello', 'assistant: answer 1', 'user: first try\n\nagain'])
     await answered('thanks', { conversation_id })
     expect(shown().slice(2)).toEqual(['user: first try\n\nagain', 'assistant: answer 4', 'user: thanks'])
+  })
+
+  test('a first turn that failed in passing is kept, and its error says where to go on', async () => {
+    model.replies = [{ status: 503, error: { message: 'busy', type: 'overloaded_error' } }]
+    const result = await turn('hello')
+    expect(result).toMatchObject({ ok: false, error: { code: 'upstream_overloaded' } })
+    const conversation_id = result.ok ? '' : (result.error.details?.conversation_id ?? '')
+    expect(await kindsIn(conversation_id)).toEqual(['user', 'failure'])
+    await answered('again', { conversation_id })
+    expect(shown()).toEqual(['user: hello\n\nagain'])
+    // Whoever knows the id need not be told.
+    model.replies = [{ status: 503, error: { message: 'busy', type: 'overloaded_error' } }]
+    expect(await turn('more', { conversation_id })).not.toHaveProperty('error.details')
+  })
+
+  test('a first turn that the model refused for itself leaves no conversation behind', async () => {
+    model.replies = [{ status: 400, error: { message: 'not allowed', type: 'invalid_request_error' } }]
+    const conversationId = newConversationId()
+    const result = await durableConversations(env.CONVERSATION, () => conversationId).turn({
+      principal: OUR_TENANT,
+      request: { message: 'poison', user_id: 'label' },
+      requestId: 'req_1',
+    })
+    expect(result).toMatchObject({ ok: false, error: { code: 'upstream_rejected' } })
+    expect(result).not.toHaveProperty('error.details')
+    expect(await tablesIn(conversationId)).toEqual([])
+    expect(await alarmOf(conversationId)).toBeNull()
+    expect(await turn('hi', { conversation_id: conversationId })).toMatchObject({
+      error: { code: 'conversation_not_found' },
+    })
   })
 
   test('a turn that the model refused for itself is kept, and never shown to the model again', async () => {
@@ -360,6 +393,33 @@ describe('bounds', () => {
     const result = await turn('x'.repeat(3_000))
     expect(result).toMatchObject({ ok: false, error: { code: 'context_length_exceeded', param: 'message' } })
     expect(model.completions()).toEqual([])
+  })
+
+  test('a message that the model finds too long when nothing is left to drop is told so once, as the field of /chat', async () => {
+    const tooLong = { message: 'too long', type: 'invalid_request_error', code: 'context_length_exceeded' }
+    model.replies = [{ status: 400, error: tooLong }]
+    const result = await turn('hello')
+    expect(result).toMatchObject({ ok: false, error: { code: 'context_length_exceeded', param: 'message' } })
+    expect(model.completions()).toHaveLength(1)
+    expect(model.tokenizations()).toEqual([])
+  })
+
+  test('a message that is still too long when all turns before it are dropped is named by the field of /chat', async () => {
+    const conversation_id = await started()
+    const error = { message: 'too long', type: 'invalid_request_error', code: 'context_length_exceeded' }
+    model.replies = [
+      { status: 400, error },
+      { status: 400, error },
+    ]
+    model.contextTokens = 40
+    const result = await turn('now smaller', { conversation_id, model_config: { max_tokens: 20 } })
+    expect(result).toMatchObject({ ok: false, error: { code: 'context_length_exceeded', param: 'message' } })
+    expect(model.completions()).toHaveLength(3)
+  })
+
+  test('an answer that is too long to store ends between two characters, never within one', async () => {
+    model.replies = [{ text: `${'a'.repeat(262_143)}😀` }]
+    expect((await answered('go on')).response).toBe('a'.repeat(262_143))
   })
 
   test('max_tokens is cut to the room that is left', async () => {

@@ -412,9 +412,13 @@ describe('the small routes', () => {
   })
 
   test('pass on what a conversation says was wrong', async () => {
-    const error = new AppError('conversation_not_found', 'There is no such conversation.').toValue()
+    const details = { conversation_id: 'conv_x' }
+    const error = new AppError('conversation_not_found', 'There is no such conversation.', { details }).toValue()
     const { post } = edge({}, () => ({ conversations: { turn: async () => ({ ok: false, error }) } }))
     const response = await post('/chat', { message: 'Hi', user_id: 'u' })
-    expect([response.status, await codeOf(response)]).toEqual([404, 'conversation_not_found'])
+    expect(response.status).toBe(404)
+    const problem = await response.json()
+    expect(problem).toMatchObject({ code: 'conversation_not_found', ...details })
+    expect(problemSchema.safeParse(problem)).toMatchObject({ success: true, data: details })
   })
 })

@@ -129,7 +129,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Take one turn in a stored conversation',
     description:
       'The history is kept here and sent to the model, oldest turns dropped first where its context ends. Turns of one conversation ' +
-      'are answered one after the other. A conversation is deleted a while after its last turn, by default 7 days.',
+      'are answered one after the other. A conversation is deleted a while after its last turn, by default 7 days. ' +
+      'When the first turn of a new conversation fails and is kept, the error has its `conversation_id`: go on there.',
     request: {
       schema: 'ChatTurnRequest',
       example: { message: 'What is 7 + 5?', user_id: 'ada', model_config: { temperature: 0 } },

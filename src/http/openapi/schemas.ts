@@ -107,6 +107,8 @@ export const problemSchema = z.object({
   retryable: z.boolean(),
   request_id: z.string(),
   param: z.optional(z.string()),
+  /** When the first turn of a new conversation failed and is kept. */
+  conversation_id: z.optional(z.string()),
 })
 
 /** Name in `components.schemas`, and a sentence. */

@@ -40,6 +40,7 @@ export function openAiError(error: AppError, requestId: string): OpenAiErrorBody
 function problemDetails(error: AppError, requestId: string): object {
   const { status, title, retryable } = ERRORS[error.code]
   return {
+    ...error.details,
     type: `/docs#${error.code}`,
     title,
     status,
