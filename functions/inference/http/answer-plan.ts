@@ -41,12 +41,12 @@ export function perigeeOf(body: object): PerigeeRequest {
  * @param tokenize gives the prompt's ids; not called for a continuation, which brings its own
  * @param maxTokens asked for, or null for as many as fit
  */
-export function planAnswer(
+export async function planAnswer(
   serving: Serving,
   request: ChatRequest | TextRequest,
   maxTokens: number | null,
-  tokenize: () => number[],
-): AnswerPlan {
+  tokenize: () => Promise<number[]>,
+): Promise<AnswerPlan> {
   if (request.model !== serving.modelName) {
     throw new RequestError('model_not_found', `This server serves ${serving.modelName}, not ${request.model}.`, 'model')
   }
@@ -54,7 +54,7 @@ export function planAnswer(
     throw new RequestError('unsupported_parameter', 'This server gives one answer per request: n must be 1.', 'n')
   }
   const perigee = perigeeOf(request)
-  const prompt = perigee.continue?.prompt_token_ids ?? tokenize()
+  const prompt = perigee.continue?.prompt_token_ids ?? (await tokenize())
   const replay = perigee.continue?.output_token_ids ?? []
   if (perigee.continue !== undefined) checkContinue(serving, perigee.continue)
   // One token must fit behind the prompt, or there is nothing to answer.

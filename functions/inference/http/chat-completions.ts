@@ -30,12 +30,12 @@ async function answerChat(serving: Serving, body: unknown, response: Parameters<
   const request = parse(chatRequestSchema, body)
   refuseUnsupported(request, ['messages', 'max_completion_tokens'])
   const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? null
-  const plan = planAnswer(serving, request, maxTokens, () => chatPrompt(serving, request.messages))
+  const plan = await planAnswer(serving, request, maxTokens, () => chatPrompt(serving, request.messages))
   await deliverAnswer(serving, plan, chatShape(serving), response)
 }
 
 /** @throws RequestError for messages that the model cannot take */
-export function chatPrompt(serving: Serving, messages: ChatRequest['messages']): number[] {
+export async function chatPrompt(serving: Serving, messages: ChatRequest['messages']): Promise<number[]> {
   const { template } = serving
   if (!template.ok) throw new RequestError('invalid_request', template.message, 'messages')
   for (const [index, message] of messages.entries()) {

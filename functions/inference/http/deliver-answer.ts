@@ -32,6 +32,8 @@ type Outcome = 'ok' | 'cancelled' | 'engine_crashed' | 'engine_unavailable'
 
 /** @throws RequestError as long as nothing has been sent */
 export function deliverAnswer(serving: Serving, plan: AnswerPlan, shape: AnswerShape, response: ServerResponse) {
+  // Hung up while the prompt was encoded: nobody would tell the engine to stop.
+  if (response.destroyed) return
   return plan.stream ? stream(serving, plan, shape, response) : deliverWhole(serving, plan, shape.whole, response)
 }
 
@@ -72,6 +74,7 @@ export function deliverWhole(
   shape: AnswerShape['whole'],
   response: ServerResponse,
 ): Promise<void> {
+  if (response.destroyed) return Promise.resolve()
   const clock = startClock(serving.metrics)
   return new Promise<void>((resolve, reject) => {
     let text = ''

@@ -1,4 +1,4 @@
-/** Text to token ids, in bounded time: the tokenizer runs where all callers are served, at up to 10 ms per 1,000 characters. */
+/** Text to token ids, for a request: refuses what cannot fit, and says in the caller's words what went wrong. */
 import type { EncodeOptions } from '../text/tokenizer.ts'
 import { RequestError } from './request-error.ts'
 import type { Serving } from './serving.ts'
@@ -8,18 +8,22 @@ const CHARS_PER_TOKEN_MAX = 32
 
 /**
  * @param specialTokens as the tokenizer takes it; a chat's are unshielded
- * @throws RequestError for text that is far too long for the context
+ * @throws RequestError for text that is far too long for the context, and when too many long texts wait
  */
-export function encodePrompt(
-  { tokenizer, context }: Serving,
+export async function encodePrompt(
+  { encoder, context }: Serving,
   text: string,
   param: string,
   specialTokens: EncodeOptions['specialTokens'] = true,
-): number[] {
+): Promise<number[]> {
   const charsMax = context * CHARS_PER_TOKEN_MAX
   if (text.length > charsMax) {
     const message = `The prompt has ${text.length} characters; a context of ${context} tokens takes at most ${charsMax}.`
     throw new RequestError('context_length_exceeded', message, param)
   }
-  return tokenizer.encode(text, { specialTokens })
+  const encoded = await encoder.encode(text, { specialTokens })
+  if (encoded.ok) return encoded.ids
+  if (encoded.reason === 'full') throw new RequestError('queue_full', 'Too many long prompts wait; try again soon.')
+  if (encoded.reason === 'stopped') throw new RequestError('engine_unavailable', 'The server is stopping.')
+  throw new Error(encoded.message)
 }

@@ -11,6 +11,6 @@ export const generate: Handler = async ({ request, response, server }) => {
   const serving = whenServing(server)
   const { text, max_length: maxTokens } = parse(generateRequestSchema, await readJson(request))
   const asked = { model: serving.modelName, prompt: text, temperature: 0 }
-  const plan = planAnswer(serving, asked, maxTokens, () => textPrompt(serving, text))
+  const plan = await planAnswer(serving, asked, maxTokens, () => textPrompt(serving, text))
   await deliverWhole(serving, plan, (answer) => ({ generated_text: answer.text }), response)
 }

@@ -1,6 +1,7 @@
 /** What the routes need of the rest of the server. */
 import type { Engine } from '../engine/engine-client.ts'
 import type { ChatTemplate } from '../text/chat-template.ts'
+import type { Encoder } from '../text/encoder.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import { RequestError } from './request-error.ts'
 import type { ServerMetrics } from './server-metrics.ts'
@@ -19,6 +20,8 @@ export type Serving = {
   bosTokenId: number | null
   eosTokenIds: readonly number[]
   tokenizer: Tokenizer
+  /** For texts of any length; the tokenizer itself keeps everyone waiting. */
+  encoder: Encoder
   /** Or why chat is not possible. */
   template: { ok: true; template: ChatTemplate } | { ok: false; message: string }
   engine: Engine

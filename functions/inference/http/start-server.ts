@@ -5,6 +5,7 @@ import { systemFingerprint } from '../engine/fingerprint.ts'
 import { readModelConfig } from '../engine/model-folder.ts'
 import type { Settings } from '../settings.ts'
 import { compileChatTemplate } from '../text/chat-template.ts'
+import { createEncoder } from '../text/encoder.ts'
 import { loadTokenizer } from '../text/tokenizer.ts'
 import { createHttpServer } from './http-server.ts'
 import { ROUTES, SAGEMAKER_ROUTES } from './routes.ts'
@@ -52,6 +53,7 @@ export async function startServer(settings: Settings, log: (line: string) => voi
       server.serving = {
         ...{ modelName: config.name, created: Math.floor(Date.now() / 1_000), context, slots, queueMax },
         ...{ bosTokenId: config.bosTokenId, eosTokenIds: config.eosTokenIds, tokenizer, engine, metrics },
+        encoder: createEncoder(folder, tokenizer),
         fingerprint: systemFingerprint(config.weightsSha256, ortVersion, batchInvariant),
         template: compileChatTemplate(config.chatTemplate, { bosToken, eosToken }, tokenizer.shield),
       }
@@ -64,7 +66,7 @@ export async function startServer(settings: Settings, log: (line: string) => voi
       const cut = setTimeout(() => http.closeAllConnections(), graceMs)
       await closed
       clearTimeout(cut)
-      await server.serving?.engine.stop()
+      await Promise.all([server.serving?.engine.stop(), server.serving?.encoder.stop()])
     },
   }
 }

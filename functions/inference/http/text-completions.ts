@@ -18,18 +18,18 @@ export const textCompletions: Handler = async ({ request, response, server }) =>
   const body = parse(textRequestSchema, await readJson(request))
   refuseUnsupported(body, ['prompt'])
   const maxTokens = body.max_tokens ?? MAX_TOKENS_DEFAULT
-  const plan = planAnswer(serving, body, maxTokens, () => textPrompt(serving, body.prompt))
+  const plan = await planAnswer(serving, body, maxTokens, () => textPrompt(serving, body.prompt))
   await deliverAnswer(serving, plan, textShape(serving), response)
 }
 
 /** @throws RequestError for a prompt that the model cannot take */
-export function textPrompt(serving: Serving, prompt: string | string[] | number[]): number[] {
+export async function textPrompt(serving: Serving, prompt: string | string[] | number[]): Promise<number[]> {
   const { tokenizer, bosTokenId } = serving
   if (isIds(prompt)) {
     checkIds(tokenizer.vocabSize, prompt, 'prompt')
     return prompt
   }
-  const ids = encodePrompt(serving, typeof prompt === 'string' ? prompt : (prompt[0] ?? ''), 'prompt')
+  const ids = await encodePrompt(serving, typeof prompt === 'string' ? prompt : (prompt[0] ?? ''), 'prompt')
   if (ids.length > 0) return ids
   // Nothing to continue: a document that begins.
   if (bosTokenId !== null) return [bosTokenId]

@@ -23,7 +23,7 @@ export const tokenize: Handler = async ({ request, response, server }) => {
   if ((messages === undefined) === (prompt === undefined)) {
     throw new RequestError('invalid_request', 'Give exactly one of messages and prompt.', 'prompt')
   }
-  const tokens = messages !== undefined ? chatPrompt(serving, messages) : textPrompt(serving, prompt ?? '')
+  const tokens = await (messages !== undefined ? chatPrompt(serving, messages) : textPrompt(serving, prompt ?? ''))
   const body: TokenizeResponse = { count: tokens.length, max_model_len: serving.context }
   sendJson(response, 200, return_tokens ? { ...body, tokens } : body)
 }

@@ -1,0 +1,56 @@
+import { afterEach, expect, test } from 'vitest'
+import {
+  createEncoder,
+  type Encoder,
+  INLINE_CHARS_MAX,
+  LONG_TEXTS_MAX,
+} from '../../../functions/inference/text/encoder.ts'
+import { SHIELD } from '../../../functions/inference/text/shield-special-tokens.ts'
+import type { Tokenizer } from '../../../functions/inference/text/tokenizer.ts'
+
+const INLINE = 7
+let encoder: Encoder
+afterEach(() => encoder.stop())
+function start(): Encoder {
+  // Sound because an encoder asks nothing else of a tokenizer.
+  const tokenizer = { encode: () => [INLINE] } as unknown as Tokenizer
+  encoder = createEncoder('', tokenizer, new URL('./fake-encode-worker.ts', import.meta.url))
+  return encoder
+}
+const WITH = { specialTokens: true }
+const long = (start: string) => start.padEnd(INLINE_CHARS_MAX + 1, '.')
+
+test('short texts are encoded here, long ones and those with marks on the thread', async () => {
+  const { encode } = start()
+  expect(await encode('x'.repeat(INLINE_CHARS_MAX), WITH)).toEqual({ ok: true, ids: [INLINE] })
+  expect(await encode(long('x'), WITH)).toEqual({ ok: true, ids: [INLINE_CHARS_MAX + 1] })
+  expect(await encode(SHIELD, WITH)).toEqual({ ok: true, ids: [INLINE] })
+  expect(await encode(SHIELD, { specialTokens: 'unshielded' })).toEqual({ ok: true, ids: [1] })
+})
+
+test('a thread that dies costs only the text that it was at, and one that fails only its caller', async () => {
+  const { encode } = start()
+  const texts = ['a', 'die', 'b', 'fail', 'c', 'die', 'd'].map((text) => encode(long(text), WITH))
+  const ok = { ok: true, ids: [INLINE_CHARS_MAX + 1] }
+  const died = { ok: false, reason: 'failed', message: expect.stringContaining('out of memory') }
+  const failed = { ok: false, reason: 'failed', message: 'no such text' }
+  expect(await Promise.all(texts)).toEqual([ok, died, ok, failed, ok, died, ok])
+})
+
+test('no more than so many long texts wait, and short ones do not wait behind them', async () => {
+  const { encode } = start()
+  const waiting = Array.from({ length: LONG_TEXTS_MAX }, () => encode(long('x'), WITH))
+  expect(await encode(long('x'), WITH)).toEqual({ ok: false, reason: 'full' })
+  expect(await encode('x', WITH)).toEqual({ ok: true, ids: [INLINE] })
+  for (const encoded of await Promise.all(waiting)) expect(encoded.ok).toBe(true)
+  expect(await encode(long('x'), WITH)).toMatchObject({ ok: true })
+})
+
+test('what waits when the encoder stops is told so, and so is who comes later', async () => {
+  const { encode, stop } = start()
+  const waiting = [encode(long('x'), WITH), encode(long('y'), WITH)]
+  await stop()
+  const stopped = { ok: false, reason: 'stopped' }
+  expect(await Promise.all(waiting)).toEqual([stopped, stopped])
+  expect(await encode('x', WITH)).toEqual(stopped)
+})
