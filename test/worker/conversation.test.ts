@@ -419,7 +419,12 @@ describe('bounds', () => {
 
   test('an answer that is too long to store ends between two characters, never within one', async () => {
     model.replies = [{ text: `${'a'.repeat(262_143)}😀` }]
-    expect((await answered('go on')).response).toBe('a'.repeat(262_143))
+    const { response } = await answered('go on')
+    // Not the text itself: half a character in a failed assertion breaks the runner's own connection.
+    expect({ length: response.length, wellFormed: response.isWellFormed() }).toEqual({
+      length: 262_143,
+      wellFormed: true,
+    })
   })
 
   test('max_tokens is cut to the room that is left', async () => {
