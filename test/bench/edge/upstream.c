@@ -102,7 +102,8 @@ static void queue(struct connection *c, const char *bytes, size_t length) {
 static int flush(int fd) {
   struct connection *c = connections[fd];
   while (c->out_sent < c->out_length) {
-    ssize_t n = write(fd, c->out + c->out_sent, c->out_length - c->out_sent);
+    /* A caller who left must not end this process by SIGPIPE. */
+    ssize_t n = send(fd, c->out + c->out_sent, c->out_length - c->out_sent, MSG_NOSIGNAL);
     if (n < 0) return errno == EAGAIN ? 1 : -1;
     c->out_sent += n;
   }
