@@ -13,6 +13,8 @@ export type Supervised = {
   stop(): Promise<void>
   /** True once it was stopped or given up. */
   hasStopped(): boolean
+  /** What runs now; undefined between a crash and the next start. `pid` changes with every start. */
+  running(): { pid: number; ranForMs: number } | undefined
 }
 
 const RESTART_AFTER_MS = 500
@@ -42,6 +44,7 @@ export function supervise(options: {
   let stopped = false
   let crashes = 0
   let restart: NodeJS.Timeout | undefined
+  let startedAt = 0
 
   const keep = (stream: Readable) => {
     createInterface({ input: stream }).on('line', (line) => {
@@ -53,7 +56,7 @@ export function supervise(options: {
   }
 
   const run = () => {
-    const startedAt = performance.now()
+    startedAt = performance.now()
     child = spawn(process.execPath, command.args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...command.env },
@@ -84,6 +87,10 @@ export function supervise(options: {
 
   return {
     hasStopped: () => stopped,
+    running: () =>
+      child.pid === undefined || child.exitCode !== null || child.signalCode !== null
+        ? undefined
+        : { pid: child.pid, ranForMs: performance.now() - startedAt },
     restart(reason) {
       if (stopped) return
       say(`${name} ${reason}`)
