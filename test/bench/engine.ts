@@ -3,18 +3,27 @@
  * weights and on a copy in llama.cpp's fastest format. docs/performance.md says how to read it.
  */
 import { type EngineProcess, startEngine } from './engine/engine-process.ts'
+import { measureHttp } from './engine/http-load.ts'
 import {
   BATCH_MAX,
+  type Cell,
   ENGINES,
-  type EngineCell,
   type EngineName,
   engineCells,
+  HTTP_CELL,
   keyOf,
   titleOf,
 } from './engine/measured-engine.ts'
 import { type ModelFiles, modelFiles } from './engine/model-files.ts'
 import { q40Copy } from './engine/q4-0-copy.ts'
-import { type EngineSamples, engineFigures, engineRatios, engineTable, strangersShare } from './engine/report.ts'
+import {
+  type EngineSample,
+  type EngineSamples,
+  engineFigures,
+  engineRatios,
+  engineTable,
+  strangersShare,
+} from './engine/report.ts'
 import { alternations } from './measure/alternate.ts'
 import { allowedCores } from './measure/cores.ts'
 import { type BenchOptions, runBench } from './measure/options.ts'
@@ -39,6 +48,9 @@ await runBench('bench:engine', NAMES, async (options) => {
   if (names.some((name) => ENGINES[name].program === 'llama')) installPeers()
   const paths = { q41: files.ggufPath, q40: await q40Copy(files.ggufPath, files.sha256) }
 
+  const settingsOf = (name: EngineName) => ({
+    ...{ ggufPath: paths[ENGINES[name].weights], modelFolder: files.modelFolder, threads: THREADS },
+  })
   const samples: EngineSamples = new Map(names.map((name) => [name, new Map()]))
   const circumstances = { versions: {}, rssMib: {} }
   for (const [round, order] of alternations(names, options.alternations).entries()) {
@@ -48,9 +60,7 @@ await runBench('bench:engine', NAMES, async (options) => {
       // Afresh each time: one configuration varies from start to start.
       for (const name of order) {
         say(`loading ${name}`)
-        const { program, weights } = ENGINES[name]
-        const settings = { ggufPath: paths[weights], modelFolder: files.modelFolder, threads: THREADS }
-        engines.set(name, await startEngine(program, settings, cores))
+        engines.set(name, await startEngine(ENGINES[name].program, settingsOf(name), cores))
       }
       await measureAll(engines, options.quick, samples, say)
       for (const [name, engine] of engines) {
@@ -59,6 +69,10 @@ await runBench('bench:engine', NAMES, async (options) => {
       }
     } finally {
       for (const engine of engines.values()) await engine.stop()
+    }
+    for (const name of order) {
+      say(`${titleOf(HTTP_CELL)}: ${name}`)
+      keep(samples, name, HTTP_CELL, await measureHttp(name, settingsOf(name), cores))
     }
   }
   progressDone()
@@ -80,10 +94,14 @@ async function measureAll(
   for (const cell of engineCells(quick)) {
     say(titleOf(cell))
     for (const [name, engine] of engines) {
-      const ofCell = samples.get(name)?.get(keyOf(cell)) ?? []
-      samples.get(name)?.set(keyOf(cell), [...ofCell, await engine.measure(cell)])
+      keep(samples, name, cell, await engine.measure(cell))
     }
   }
+}
+
+function keep(samples: EngineSamples, name: EngineName, cell: Cell, sample: EngineSample): void {
+  const ofCell = samples.get(name)?.get(keyOf(cell)) ?? []
+  samples.get(name)?.set(keyOf(cell), [...ofCell, sample])
 }
 
 function report(
@@ -93,7 +111,7 @@ function report(
   files: ModelFiles,
   circumstances: { cores: number[]; versions: object; rssMib: object },
 ): void {
-  const cells: readonly EngineCell[] = engineCells(options.quick)
+  const cells: readonly Cell[] = [...engineCells(options.quick), HTTP_CELL]
   console.log(engineTable(names, cells, samples))
   const strangers = strangersShare(samples)
   if (strangers > STRANGERS_MAX) {

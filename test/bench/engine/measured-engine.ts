@@ -21,6 +21,10 @@ export type EngineCell =
   /** One stream takes `tokens` more tokens of prompt behind `context`, until the logits of the last are there. */
   | { kind: 'prefill'; tokens: number; context: number }
 
+/** Both as servers: so many streams at once, from the request to the last token of all. */
+export type HttpCell = { kind: 'http'; streams: number; tokens: number }
+export type Cell = EngineCell | HttpCell
+
 export type MeasuredEngine = {
   version: string
   /** Milliseconds for the cell. What is needed before (the tokens behind) is not counted. */
@@ -34,6 +38,13 @@ export const BATCH_MAX = 16
 export const CONTEXT = 512
 export const PREFILL_TOKENS_MAX = 512
 const STEPS_MAX = 64
+
+/** Of every stream. */
+export const HTTP_TOKENS = 64
+export const HTTP_PROMPT_TOKENS = 64
+export const HTTP_STREAMS = 8
+export const HTTP_CONTEXT = 512
+export const HTTP_CELL: HttpCell = { kind: 'http', streams: HTTP_STREAMS, tokens: HTTP_TOKENS }
 
 /** Fewer steps for more streams: every cell takes a second or two. */
 const DECODE: readonly { batch: number; steps: number; sameness?: boolean }[] = [
@@ -55,17 +66,20 @@ export function engineCells(quick: boolean): EngineCell[] {
 }
 
 /** Tokens that a cell takes through the model. */
-export function tokensOf(cell: EngineCell): number {
+export function tokensOf(cell: Cell): number {
+  if (cell.kind === 'http') return cell.streams * cell.tokens
   return cell.kind === 'decode' ? cell.batch * cell.steps : cell.tokens
 }
 
-export function titleOf(cell: EngineCell): string {
+export function titleOf(cell: Cell): string {
+  if (cell.kind === 'http') return `over HTTP, ${cell.streams} streams`
   if (cell.kind === 'prefill') return `prefill of ${cell.tokens}, context ${cell.context}`
   return `decode, batch ${cell.batch}${cell.sameness ? ' (seeded)' : ''}, context ${cell.context}`
 }
 
 /** The same as a name in JSON. */
-export function keyOf(cell: EngineCell): string {
+export function keyOf(cell: Cell): string {
+  if (cell.kind === 'http') return `http_c${cell.streams}`
   if (cell.kind === 'prefill') return `prefill_${cell.tokens}_ctx${cell.context}`
   return `decode_b${cell.batch}${cell.sameness ? '_seeded' : ''}_ctx${cell.context}`
 }

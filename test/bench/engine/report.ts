@@ -1,7 +1,7 @@
 /** From samples to the printed table, the figures that are kept and the ratios that are promised. */
 import { median, medianRatio, relativeSpread, round } from '../measure/statistics.ts'
 import { table } from '../measure/table.ts'
-import { CONTEXT, type EngineCell, type EngineName, keyOf, titleOf } from './measured-engine.ts'
+import { type Cell, CONTEXT, type EngineName, keyOf, titleOf } from './measured-engine.ts'
 
 /** `strangers`: the share of the cores that other programs used meanwhile. */
 export type EngineSample = { tokensPerSecond: number; cpuMsPerToken: number; strangers: number }
@@ -10,15 +10,15 @@ export type EngineSamples = Map<EngineName, Map<string, EngineSample[]>>
 
 type Field = keyof EngineSample
 
-function valuesOf(samples: EngineSamples, name: EngineName, cell: EngineCell, field: Field): number[] {
+function valuesOf(samples: EngineSamples, name: EngineName, cell: Cell, field: Field): number[] {
   return (samples.get(name)?.get(keyOf(cell)) ?? []).map((sample) => sample[field])
 }
 
 /** Ours over theirs, alternation by alternation. */
-const ratioTo = (samples: EngineSamples, name: EngineName, cell: EngineCell) =>
+const ratioTo = (samples: EngineSamples, name: EngineName, cell: Cell) =>
   medianRatio(valuesOf(samples, 'perigee', cell, 'tokensPerSecond'), valuesOf(samples, name, cell, 'tokensPerSecond'))
 
-export function engineTable(names: readonly EngineName[], cells: readonly EngineCell[], samples: EngineSamples) {
+export function engineTable(names: readonly EngineName[], cells: readonly Cell[], samples: EngineSamples) {
   const head = ['tokens/s; CPU ms per token', ...names.flatMap((name) => [name, '+-%', 'CPU'])]
   const others = names.includes('perigee') ? names.filter((name) => name !== 'perigee') : []
   const rows = cells.map((cell) => [
@@ -34,8 +34,8 @@ export function engineTable(names: readonly EngineName[], cells: readonly Engine
 }
 
 /** figures[engine][cell]: medians. */
-export function engineFigures(names: readonly EngineName[], cells: readonly EngineCell[], samples: EngineSamples) {
-  const of = (name: EngineName, cell: EngineCell) => ({
+export function engineFigures(names: readonly EngineName[], cells: readonly Cell[], samples: EngineSamples) {
+  const of = (name: EngineName, cell: Cell) => ({
     tokensPerSecond: round(median(valuesOf(samples, name, cell, 'tokensPerSecond'))),
     cpuMsPerToken: round(median(valuesOf(samples, name, cell, 'cpuMsPerToken'))),
   })
@@ -46,13 +46,17 @@ export function engineFigures(names: readonly EngineName[], cells: readonly Engi
 
 /**
  * `decode_bN_vs_llamacpp`, `prefill_N_vs_llamacpp`: ours over llama.cpp's on the same Q4_1 file, with CONTEXT tokens behind;
- * `min_vs_best_format`: the smallest ratio of any cell, to the better of llama.cpp's two formats there. A seeded lone stream is
- * left out of the smallest: llama.cpp has nothing like it.
+ * `http_cN_vs_llamacpp`: the same over HTTP with N streams, prompts included. `min_vs_best_format`: the smallest ratio of any cell of
+ * the engines, to the better of llama.cpp's two formats there. A seeded lone stream is left out: llama.cpp has nothing like it.
  */
-export function engineRatios(cells: readonly EngineCell[], samples: EngineSamples): Record<string, number> {
+export function engineRatios(cells: readonly Cell[], samples: EngineSamples): Record<string, number> {
   const ratios: Record<string, number> = {}
   let least = Number.POSITIVE_INFINITY
   for (const cell of cells) {
+    if (cell.kind === 'http') {
+      ratios[`${keyOf(cell)}_vs_llamacpp`] = round(ratioTo(samples, 'llamaQ41', cell))
+      continue
+    }
     const best = Math.min(ratioTo(samples, 'llamaQ41', cell), ratioTo(samples, 'llamaQ40', cell))
     if (cell.kind === 'decode' && cell.sameness) continue
     least = Math.min(least, best)

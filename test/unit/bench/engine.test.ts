@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { type EngineName, engineCells, keyOf } from '../../bench/engine/measured-engine.ts'
+import { type EngineName, engineCells, HTTP_CELL, keyOf } from '../../bench/engine/measured-engine.ts'
 import { type EngineSamples, engineFigures, engineRatios, strangersShare } from '../../bench/engine/report.ts'
 import { parseBenchOptions } from '../../bench/measure/options.ts'
 
-const cells = engineCells(false)
+const cells = [...engineCells(false), HTTP_CELL]
 const NAMES: EngineName[] = ['perigee', 'llamaQ41', 'llamaQ40']
 
 /** Three alternations, in which the machine gets slower: 1, 1/2, 1/4 of the speed given. */
@@ -38,6 +38,7 @@ test('the promised ratios are those behind 512 tokens, and the smallest is to th
     decode_b16_vs_llamacpp: 2,
     prefill_128_vs_llamacpp: 2,
     prefill_512_vs_llamacpp: 2,
+    http_c8_vs_llamacpp: 2,
     min_vs_best_format: 1.25,
   })
 })
