@@ -7,6 +7,7 @@ import { measureHttp } from './engine/http-load.ts'
 import {
   BATCH_MAX,
   type Cell,
+  does,
   ENGINES,
   type EngineName,
   engineCells,
@@ -24,6 +25,7 @@ import {
   engineTable,
   strangersShare,
 } from './engine/report.ts'
+import { transformersJsFolder } from './engine/transformersjs-files.ts'
 import { alternations } from './measure/alternate.ts'
 import { allowedCores } from './measure/cores.ts'
 import { type BenchOptions, runBench } from './measure/options.ts'
@@ -45,11 +47,15 @@ await runBench('bench:engine', NAMES, async (options) => {
   if (cores.length < THREADS) throw new Error(`It needs ${THREADS} cores.`)
   const files = await modelFiles()
   const names = NAMES.filter((name) => options.only.length === 0 || options.only.includes(name))
-  if (names.some((name) => ENGINES[name].program === 'llama')) installPeers()
+  if (names.some((name) => name !== 'perigee')) installPeers()
+  progress('making the copies that others read')
   const paths = { q41: files.ggufPath, q40: await q40Copy(files.ggufPath, files.sha256) }
+  const folders = { perigee: files.modelFolder, llama: '', transformersjs: await transformersJsFolder(files) }
 
   const settingsOf = (name: EngineName) => ({
-    ...{ ggufPath: paths[ENGINES[name].weights], modelFolder: files.modelFolder, threads: THREADS },
+    ggufPath: paths[ENGINES[name].weights],
+    modelFolder: folders[ENGINES[name].program],
+    threads: THREADS,
   })
   const samples: EngineSamples = new Map(names.map((name) => [name, new Map()]))
   const circumstances = { versions: {}, rssMib: {} }
@@ -70,7 +76,7 @@ await runBench('bench:engine', NAMES, async (options) => {
     } finally {
       for (const engine of engines.values()) await engine.stop()
     }
-    for (const name of order) {
+    for (const name of order.filter((each) => does(each, HTTP_CELL))) {
       say(`${titleOf(HTTP_CELL)}: ${name}`)
       keep(samples, name, HTTP_CELL, await measureHttp(name, settingsOf(name), cores))
     }
@@ -89,11 +95,12 @@ async function measureAll(
   // Memory is touched and everything is bound for the first time.
   for (const cell of quick ? [] : engineCells(true)) {
     say(`warming up: ${titleOf(cell)}`)
-    for (const engine of engines.values()) await engine.measure(cell)
+    for (const [name, engine] of engines) if (does(name, cell)) await engine.measure(cell)
   }
   for (const cell of engineCells(quick)) {
     say(titleOf(cell))
     for (const [name, engine] of engines) {
+      if (!does(name, cell)) continue
       keep(samples, name, cell, await engine.measure(cell))
     }
   }

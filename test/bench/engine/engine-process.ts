@@ -8,7 +8,13 @@ import { join } from 'node:path'
 import { coreTime } from '../measure/cores.ts'
 import { endWithUs } from '../measure/end-with-us.ts'
 import { cpuMs, processTree, rssMib } from '../measure/process-tree.ts'
-import { type EngineCell, type EngineSettings, type MeasuredEngine, tokensOf } from './measured-engine.ts'
+import {
+  type EngineCell,
+  type EngineProgram,
+  type EngineSettings,
+  type MeasuredEngine,
+  tokensOf,
+} from './measured-engine.ts'
 import type { EngineSample } from './report.ts'
 
 export type EngineProcess = {
@@ -22,7 +28,7 @@ type Reply = { version: string } | { ms: number } | { error: string }
 
 /** Resolves when the model is loaded; the process then stands still. It never leaves `cores`. */
 export async function startEngine(
-  program: 'perigee' | 'llama',
+  program: EngineProgram,
   settings: EngineSettings,
   cores: readonly number[],
 ): Promise<EngineProcess> {

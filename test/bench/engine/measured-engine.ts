@@ -1,12 +1,19 @@
 /** What bench:engine asks of a contender. Each runs alone in its own process; see engine-process.ts. */
 
-/** By file name: NAME-engine.ts. llama.cpp stands twice, once with each file. */
+/** The program is the file PROGRAM-engine.ts. llama.cpp stands twice, once with each file; transformers.js runs one stream only. */
 export const ENGINES = {
-  perigee: { program: 'perigee', weights: 'q41' },
-  llamaQ41: { program: 'llama', weights: 'q41' },
-  llamaQ40: { program: 'llama', weights: 'q40' },
+  perigee: { program: 'perigee', weights: 'q41', batches: true },
+  llamaQ41: { program: 'llama', weights: 'q41', batches: true },
+  llamaQ40: { program: 'llama', weights: 'q40', batches: true },
+  transformersjs: { program: 'transformersjs', weights: 'q41', batches: false },
 } as const
 export type EngineName = keyof typeof ENGINES
+export type EngineProgram = (typeof ENGINES)[EngineName]['program']
+
+/** Whether a contender can do it at all. */
+export function does(name: EngineName, cell: Cell): boolean {
+  return ENGINES[name].batches || (cell.kind === 'decode' && cell.batch === 1 && !cell.sameness)
+}
 
 export type EngineCell =
   /** `batch` streams advance together, greedily, each with `context` tokens behind it. */

@@ -4,7 +4,7 @@ import { type EngineSamples, engineFigures, engineRatios, strangersShare } from 
 import { parseBenchOptions } from '../../bench/measure/options.ts'
 
 const cells = [...engineCells(false), HTTP_CELL]
-const NAMES: EngineName[] = ['perigee', 'llamaQ41', 'llamaQ40']
+const NAMES: EngineName[] = ['perigee', 'llamaQ41', 'llamaQ40', 'transformersjs']
 
 /** Three alternations, in which the machine gets slower: 1, 1/2, 1/4 of the speed given. */
 function samplesOf(speed: (name: EngineName, key: string) => number): EngineSamples {
@@ -26,7 +26,7 @@ function samplesOf(speed: (name: EngineName, key: string) => number): EngineSamp
 }
 
 test('the promised ratios are those behind 512 tokens, and the smallest is to the better format of any cell', () => {
-  const speeds: Record<EngineName, number> = { perigee: 200, llamaQ41: 100, llamaQ40: 125 }
+  const speeds: Record<EngineName, number> = { perigee: 200, llamaQ41: 100, llamaQ40: 125, transformersjs: 50 }
   const ratios = engineRatios(
     cells,
     samplesOf((name, key) => (name === 'llamaQ40' && key === 'prefill_128_ctx0' ? 160 : speeds[name])),
@@ -39,6 +39,7 @@ test('the promised ratios are those behind 512 tokens, and the smallest is to th
     prefill_128_vs_llamacpp: 2,
     prefill_512_vs_llamacpp: 2,
     http_c8_vs_llamacpp: 2,
+    decode_b1_vs_transformersjs: 4,
     min_vs_best_format: 1.25,
   })
 })
