@@ -20,6 +20,7 @@ const ERRORS = {
   queue_full: { status: 503, type: 'server_error' },
   model_loading: { status: 503, type: 'server_error' },
   engine_unavailable: { status: 503, type: 'server_error' },
+  draining: { status: 503, type: 'server_error' },
 } satisfies Record<string, Entry>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -2,7 +2,7 @@
 import { chatCompletions, invocations } from './chat-completions.ts'
 import { generate } from './generate.ts'
 import type { Route } from './route.ts'
-import { health, metrics, models, ping } from './status.ts'
+import { drain, health, live, load, metrics, models, ping } from './status.ts'
 import { textCompletions } from './text-completions.ts'
 import { tokenize } from './tokenize.ts'
 
@@ -13,6 +13,10 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/generate', handler: generate },
   { method: 'POST', path: '/tokenize', handler: tokenize },
   { method: 'GET', path: '/health', open: true, handler: health },
+  { method: 'GET', path: '/health/ready', open: true, handler: health },
+  { method: 'GET', path: '/health/live', open: true, handler: live },
+  { method: 'GET', path: '/load', handler: load },
+  { method: 'POST', path: '/drain', handler: drain },
   { method: 'GET', path: '/metrics', handler: metrics },
 ]
 

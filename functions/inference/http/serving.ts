@@ -29,11 +29,12 @@ export type Serving = {
 }
 
 /** Before the model is there and while the server stops, requests are refused; /health says which. */
-export type Server = { serving: Serving | null; isStopping: boolean; metrics: ServerMetrics }
+export type Server = { serving: Serving | null; isStopping: boolean; isDraining: boolean; metrics: ServerMetrics }
 
-/** @throws RequestError while the model loads or the server stops */
-export function whenServing({ serving, isStopping }: Server): Serving {
+/** @throws RequestError while the model loads, or the server drains or stops */
+export function whenServing({ serving, isStopping, isDraining }: Server): Serving {
   if (isStopping) throw new RequestError('engine_unavailable', 'The server is stopping.')
+  if (isDraining) throw new RequestError('draining', 'The server takes no more requests; those in flight end.')
   if (serving === null || serving.engine.state() === 'loading') {
     throw new RequestError('model_loading', 'The model is still loading.')
   }

@@ -12,19 +12,22 @@ import { ROUTES, SAGEMAKER_ROUTES } from './routes.ts'
 import { createServerMetrics } from './server-metrics.ts'
 import type { Server, Serving } from './serving.ts'
 
+/** For the last bytes to a slow reader, after its answer has ended. */
+const LAST_WORDS_MS = 1_000
+
 export type RunningServer = {
   /** Of this machine, with the port that was taken. */
   url: string
   /** Loads an imported model's folder. Rejects when the engine cannot. */
   serve(folder: string): Promise<Serving>
-  /** Takes no more connections, lets answers in flight end for `graceMs`, then cuts them. */
+  /** Takes no more connections, lets answers in flight end for `graceMs`, then hands them back: an error event ends them. */
   stop(graceMs: number): Promise<void>
 }
 
 /** Rejects when the address is taken. */
 export async function startServer(settings: Settings, log: (line: string) => void): Promise<RunningServer> {
   const metrics = createServerMetrics()
-  const server: Server = { serving: null, isStopping: false, metrics }
+  const server: Server = { serving: null, isStopping: false, isDraining: false, metrics }
   const routes = settings.sagemaker ? [...ROUTES, ...SAGEMAKER_ROUTES] : ROUTES
   const http = createHttpServer({ server, routes, access: settings.access, log })
   await new Promise<void>((resolve, reject) => {
@@ -63,9 +66,12 @@ export async function startServer(settings: Settings, log: (line: string) => voi
       server.isStopping = true
       const closed = new Promise<void>((resolve) => http.close(() => resolve()))
       http.closeIdleConnections()
-      const cut = setTimeout(() => http.closeAllConnections(), graceMs)
+      const handBack = setTimeout(() => {
+        // Streams end with an error event, which tells the caller to go on elsewhere from what it has.
+        server.serving?.engine.stop().then(() => setTimeout(() => http.closeAllConnections(), LAST_WORDS_MS))
+      }, graceMs)
       await closed
-      clearTimeout(cut)
+      clearTimeout(handBack)
       await Promise.all([server.serving?.engine.stop(), server.serving?.encoder.stop()])
     },
   }
