@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { arch, cpus, platform } from 'node:os'
 
 /** What ONNX Runtime's kernels ask for: vector instructions, on x64 and arm64. */
-const VECTOR = /^(sse|ssse|avx|fma|f16c|vnni|amx|asimd|sve|sme|neon|i8mm|bf16|dotprod|fphp)/
+const VECTOR = /^(sse|ssse|avx|fma|f16c|vnni|amx|asimd|sve|sme(?!p)|neon|i8mm|bf16|dotprod|fphp)/
 
 export const processor = (): string => describeProcessor(cpus()[0]?.model ?? 'unknown', featureText())
 
