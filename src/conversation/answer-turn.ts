@@ -5,7 +5,7 @@ import type { CompletePorts, Principal, TokenCounter } from '../chat/ports.ts'
 import { type ChatTurnRequest, TURN_CHARS_MAX } from '../contract/chat-turn.ts'
 import { AppError } from '../errors.ts'
 import type { ConversationStore } from './conversation-store.ts'
-import { type Fit, type FitInput, fitHistory } from './fit-history.ts'
+import { type Fit, type FitInput, fitHistory, messageTooLong } from './fit-history.ts'
 import { turnsOf } from './history-window.ts'
 import type { AssistantBody } from './item-codec.ts'
 
@@ -50,12 +50,6 @@ async function fitAndAsk(
     if (input.mustCount || !canShrink) throw messageTooLong(thrown)
   }
   return fitAndAsk(ports, store, call, { ...input, mustCount: true })
-}
-
-/** The server speaks of `messages`, which /chat does not have. */
-function messageTooLong(cause: AppError): AppError {
-  const message = 'The message is longer than the model can read together with its answer.'
-  return new AppError('context_length_exceeded', message, { cause, param: 'message' })
 }
 
 function fitInput(store: ConversationStore, { request, model, userSeq }: AnswerCall): FitInput {
