@@ -8,6 +8,7 @@ import type { ConversationStore } from './conversation-store.ts'
 import { type Fit, type FitInput, fitHistory, messageTooLong } from './fit-history.ts'
 import { turnsOf } from './history-window.ts'
 import type { AssistantBody } from './item-codec.ts'
+import { meteredTurn } from './metered-turn.ts'
 
 /** What fits a row of storage whatever its characters, as for the user's turn (see ROW_BYTES_MAX). A longer answer ends here, as by max_tokens. */
 const ANSWER_CHARS_MAX = TURN_CHARS_MAX
@@ -29,7 +30,9 @@ export type TurnAnswer = { body: Omit<AssistantBody, 'atMs'>; modelUsed: string 
 
 /** Rejects with an AppError when there is no whole answer. */
 export async function answerTurn(ports: AnswerPorts, store: ConversationStore, call: AnswerCall): Promise<TurnAnswer> {
-  return fitAndAsk(ports, store, call, fitInput(store, call))
+  return meteredTurn(ports.complete.meter, call, (meter) =>
+    fitAndAsk({ ...ports, complete: { ...ports.complete, meter } }, store, call, fitInput(store, call)),
+  )
 }
 
 async function fitAndAsk(

@@ -32,6 +32,8 @@ export type ModelServer = {
   contextTokens: number
   /** Longer prompts are refused unread, by /tokenize too, as the real server does. */
   charsMax: number
+  /** What /tokenize fails with, when set. */
+  refuseCounts: { status: number; message: string; type: string } | undefined
   /** Completions from now on wait until the function it returns is called; the headers are sent at once. */
   hold(): () => void
   /** Resolves when this many completions have been asked for. */
@@ -47,6 +49,7 @@ export function modelServer(): ModelServer {
     replies: [],
     contextTokens: 8_192,
     charsMax: Number.POSITIVE_INFINITY,
+    refuseCounts: undefined,
     completions: () => server.calls.filter((call) => call.path !== '/tokenize'),
     tokenizations: () => server.calls.filter((call) => call.path === '/tokenize'),
     hold() {
@@ -69,6 +72,10 @@ export function modelServer(): ModelServer {
       return Response.json({ error }, { status: 400 })
     }
     if (pathname === '/tokenize') {
+      if (server.refuseCounts) {
+        const { status, ...error } = server.refuseCounts
+        return Response.json({ error }, { status })
+      }
       return Response.json({ count: tokensOf(call.body.messages), max_model_len: server.contextTokens })
     }
     const reply = server.replies.shift() ?? { text: `answer ${server.completions().length}` }

@@ -353,6 +353,17 @@ describe('the log', () => {
     expect(lines()).toMatchObject([{ level: 'info', code: 'caller_gone' }])
   })
 
+  test('names the model also of a turn that failed', async () => {
+    const error = new AppError('upstream_timeout', 'The model did not answer in time.').toValue()
+    const write = vi.spyOn(console, 'log').mockImplementation(() => undefined)
+    const conversations = { turn: async () => ({ ok: false as const, error }) }
+    const { post } = edge({ PERIGEE_LOG_LEVEL: 'info' }, () => ({ conversations }))
+    await post('/chat', { message: 'Hi', user_id: 'u' })
+    await post('/chat', { message: 'Hi', user_id: 'u', model_config: { model: 'other' } })
+    const lines = write.mock.calls.map(([line]) => JSON.parse(String(line)))
+    expect(lines).toMatchObject([{ code: 'upstream_timeout', model: MODEL }, { model: 'other' }])
+  })
+
   test('has the cause of an unknown failure, which the caller does not get', async () => {
     const broken = new Error('a mistake of ours')
     const write = vi.spyOn(console, 'log').mockImplementation(() => undefined)
