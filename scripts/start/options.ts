@@ -11,6 +11,9 @@ export type StartOptions = {
   verbose: boolean
 }
 
+/** Where `npm run -s key` looks when it is not told. */
+export const DEFAULT_STATE_DIR = resolve('.perigee')
+
 const USAGE = `Usage: npm start -- [options]
 
   --port N             port of the API (default 8787)
