@@ -145,7 +145,7 @@ describe('the OpenAPI document', () => {
   const read = (path: string) => JSON.parse(readFileSync(join(root, path), 'utf8'))
   const document = read('src/http/openapi/openapi.json')
 
-  test('is what scripts/build-openapi.ts would write now', () => {
+  test('is what `npm run openapi` would write now', () => {
     const { version } = read('package.json')
     expect(document).toEqual(JSON.parse(JSON.stringify(buildOpenApiDocument({ routes, version }))))
   })
