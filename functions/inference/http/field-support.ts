@@ -38,6 +38,8 @@ const HARMLESS: Record<string, (value: unknown) => boolean> = {
   prompt_cache_retention: any,
   service_tier: any,
   parallel_tool_calls: any,
+  reasoning_effort: any,
+  verbosity: any,
   store: only(false),
   // Not supported yet.
   presence_penalty: only(0),
@@ -62,16 +64,20 @@ const HARMLESS: Record<string, (value: unknown) => boolean> = {
   add_generation_prompt: only(true),
 }
 
+/** Of the name of a field that the caller made up. */
+const NAME_CHARS_MAX = 64
+
 /** @throws RequestError for the first field that would have to be ignored */
 export function refuseUnsupported(body: object, extra: readonly string[]): void {
   for (const [field, value] of Object.entries(body)) {
     if (value === null || READ.includes(field) || extra.includes(field)) continue
     const isHarmless = Object.hasOwn(HARMLESS, field) ? HARMLESS[field] : undefined
     if (isHarmless === undefined) {
-      throw new RequestError('unknown_parameter', `This server does not know the field ${field}.`, field)
+      const name = field.length > NAME_CHARS_MAX ? `${field.slice(0, NAME_CHARS_MAX)}...` : field
+      throw new RequestError('unknown_parameter', `This server does not know the field ${name}.`, name)
     }
     if (isHarmless(value)) continue
-    const shown = JSON.stringify(value).slice(0, 80)
-    throw new RequestError('unsupported_parameter', `This server does not support ${field}: ${shown}.`, field)
+    // Never the value: it may be large, or somebody's text.
+    throw new RequestError('unsupported_parameter', `This server does not support ${field} with this value.`, field)
   }
 }
