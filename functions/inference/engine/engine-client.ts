@@ -5,12 +5,22 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { EngineOptions, EngineRequest, FinishReason, FromEngine, StepReport, ToEngine } from './engine-messages.ts'
+import type { TokenLogprobs } from './token-logprobs.ts'
 
 export type EngineEvent =
-  | { type: 'tokens'; ids: number[] }
+  | ({ type: 'tokens' } & NewTokens)
   | { type: 'end'; reason: FinishReason }
   /** Nothing comes after it. */
   | { type: 'error'; code: EngineErrorCode }
+
+export type NewTokens = {
+  /** Empty while the prompt is read. */
+  ids: number[]
+  /** An entry for each of `ids` where it was asked for; empty else. */
+  logprobs: TokenLogprobs[]
+  /** Of the tokens of the prompt, from its second on, where that was asked for: some with each chunk, all before the first id. */
+  promptLogprobs: TokenLogprobs[]
+}
 
 /** `engine_crashed`: it died while serving this request. `engine_unavailable`: it does not start, or is stopping. */
 export type EngineErrorCode = 'engine_crashed' | 'engine_unavailable'
@@ -83,9 +93,24 @@ export function startEngine(options: EngineClientOptions): Engine {
   }
 
   function dispatch(step: StepReport) {
-    const { tokens } = step
+    const { tokens, promptLogprobs } = step
+    if (promptLogprobs !== undefined) {
+      running
+        .get(promptLogprobs.id)
+        ?.listener({ type: 'tokens', ids: [], logprobs: [], promptLogprobs: promptLogprobs.logprobs })
+    }
+    const logprobs = new Map(step.logprobs)
     for (let i = 0; i < tokens.length; i += 2) {
-      running.get(tokens[i] ?? 0)?.listener({ type: 'tokens', ids: [tokens[i + 1] ?? 0] })
+      const id = tokens[i] ?? 0
+      const its = logprobs.get(id)
+      running
+        .get(id)
+        ?.listener({
+          type: 'tokens',
+          ids: [tokens[i + 1] ?? 0],
+          logprobs: its === undefined ? [] : [its],
+          promptLogprobs: [],
+        })
     }
     for (const [id, reason] of step.ended) end(id, { type: 'end', reason })
     onStep(step)

@@ -1,6 +1,7 @@
 /** What the server's process and the engine's process say to each other: token ids and numbers, never text. One message per run. */
 import type { ThreadOptions } from './ort-session.ts'
 import type { SamplingParameters } from './sampler.ts'
+import type { TokenLogprobs } from './token-logprobs.ts'
 
 export type FinishReason = 'stop' | 'length'
 
@@ -25,13 +26,28 @@ export type EngineRequest = {
   id: number
   /** At least one. Prompt and maxTokens together fit the context. */
   prompt: number[]
-  /** Fewer than maxTokens, and no end token among them. */
+  /** Fewer than maxTokens, and no token among them at which the answer ends. */
   answer: number[]
-  /** Of the whole answer, replayed tokens included. */
+  /** Of the whole answer, replayed tokens included. 0 only reads the prompt. */
   maxTokens: number
   sampling: SamplingParameters
   /** The answer must not depend on company. */
   sameness: boolean
+  /** Absent: the model's end tokens end the answer, from its first token on. */
+  endings?: Endings
+  /** Tell of each token how likely it was, beside this many of the likeliest; absent: do not. */
+  logprobs?: number
+  /** The same for each token of the prompt but the first. Needs every position's logits, so no part of the prompt may come from a cache. */
+  promptLogprobs?: number
+}
+
+export type Endings = {
+  /** The model's end tokens are tokens like others. */
+  ignoreEos: boolean
+  /** Tokens that end the answer, beside those. */
+  stopTokenIds: number[]
+  /** None of either kind comes before the answer has so many tokens. */
+  minTokens: number
 }
 
 /** What one run did. `tokens` alternates request id and token id; what is replayed does not appear. */
@@ -41,6 +57,10 @@ export type StepReport = {
   /** Prompt tokens of a prefill; rows of a decode, without a filler. */
   amount: number
   tokens: number[]
+  /** For requests that asked: one entry for each of their `tokens`, in the same order. */
+  logprobs?: [id: number, logprobs: TokenLogprobs][]
+  /** For a request that asked: of the tokens that follow on those of this chunk, in the order of the prompt. */
+  promptLogprobs?: { id: number; logprobs: TokenLogprobs[] }
   ended: [id: number, reason: FinishReason][]
   waiting: number
   prefilling: number

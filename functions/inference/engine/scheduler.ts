@@ -11,6 +11,7 @@
 import type { Decoder } from './decoder.ts'
 import { createDrawToken, type Drawing, openDrawing } from './draw-token.ts'
 import type { BatchInvariant, EngineRequest, StepReport } from './engine-messages.ts'
+import { chunkLogits, readChunkLogits } from './prompt-logprobs.ts'
 import type { Sampler } from './sampler.ts'
 
 export type SchedulerOptions = {
@@ -48,7 +49,7 @@ export const rowsFor = (slots: number): number => Math.max(ROWS_MIN, slots)
 
 export function createScheduler(decoder: Decoder, sampler: Sampler, options: SchedulerOptions): Scheduler {
   const { slots, chunkTokens } = options
-  const drawToken = createDrawToken(sampler, decoder.config.eosTokenIds)
+  const drawToken = createDrawToken(decoder.config.vocabSize, sampler, decoder.config.eosTokenIds)
   const waiting: EngineRequest[] = []
   const prefilling: Running[] = []
   /** The index is the row. */
@@ -105,12 +106,15 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
   async function runChunk() {
     const running = nextToPrefill()
     if (running === undefined) return
-    const { prompt } = running.request
-    const left = prompt.length - running.position
+    const { request, position: start } = running
+    const { prompt } = request
+    const left = prompt.length - start
     const started = options.now()
-    const logits = await (prompt.length === 1 ? prefillLonely(running) : prefillNext(running, left))
-    running.position = Math.min(running.position + chunkLength(left, chunkTokens), prompt.length)
-    const step = emptyReport('prefill', options.now() - started, chunkLength(left, chunkTokens))
+    const read = await (prompt.length === 1 ? prefillLonely(running) : prefillNext(running, left))
+    const count = chunkLength(left, chunkTokens)
+    running.position = Math.min(start + count, prompt.length)
+    const step = emptyReport('prefill', options.now() - started, count)
+    const logits = readChunkLogits(read, { request, start, count, vocabSize: decoder.config.vocabSize }, step)
     if (running.position === prompt.length && !cancelled.has(running.request.id)) {
       prefilling.splice(prefilling.indexOf(running), 1)
       join(running)
@@ -132,7 +136,14 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
 
   function prefillNext({ request, row, position }: Running, left: number) {
     const count = chunkLength(left, chunkTokens)
-    return decoder.prefill({ row, tokens: request.prompt, start: position, count, position, logits: 'last' })
+    return decoder.prefill({
+      row,
+      tokens: request.prompt,
+      start: position,
+      count,
+      position,
+      logits: chunkLogits(request),
+    })
   }
 
   /** A prompt of one token gets a filler behind it, which the first generated token overwrites; only position 0 gives logits. */
