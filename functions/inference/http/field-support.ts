@@ -24,6 +24,14 @@ const READ = [
   'stop',
   'max_tokens',
   'n',
+  'min_p',
+  'presence_penalty',
+  'frequency_penalty',
+  'repetition_penalty',
+  'logit_bias',
+  'min_tokens',
+  'ignore_eos',
+  'stop_token_ids',
   'return_token_ids',
   'perigee',
 ]
@@ -41,12 +49,7 @@ const HARMLESS: Record<string, (value: unknown) => boolean> = {
   reasoning_effort: any,
   verbosity: any,
   store: only(false),
-  // Not supported yet.
-  presence_penalty: only(0),
-  frequency_penalty: only(0),
-  repetition_penalty: only(1),
-  min_p: only(0),
-  logit_bias: empty,
+  // Of the other kind of completion, or not supported.
   logprobs: only(false),
   top_logprobs: only(0),
   best_of: only(1),
@@ -58,8 +61,6 @@ const HARMLESS: Record<string, (value: unknown) => boolean> = {
   function_call: only('none', 'auto'),
   response_format: (value) => typeof value === 'object' && value !== null && 'type' in value && value.type === 'text',
   modalities: (value) => Array.isArray(value) && value.length === 1 && value[0] === 'text',
-  ignore_eos: only(false),
-  min_tokens: only(0),
   continue_final_message: only(false),
   add_generation_prompt: only(true),
 }
