@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import * as z from 'zod/mini'
-import { CHUNK_TOKENS_MIN } from './engine/scheduler.ts'
+import { CHUNK_TOKENS_MIN } from './engine/chunk-length.ts'
 import { SPIN_US_DEFAULT } from './engine/spin.ts'
 import type { Access } from './http/authorize.ts'
 import { DEFAULT_MODEL } from './models/catalogue.ts'
@@ -17,13 +17,17 @@ export type Settings = {
   access: Access
   /** A name of the catalogue, or the path of a GGUF file. */
   model: string
-  slots: number
+  /** Null: as many as memory allows. */
+  slots: number | null
   queueMax: number
   /** Tokens per slot; the model's own limit where that is smaller. */
   context: number
   threads: number
   spinUs: number
   chunkTokens: number
+  chunkMs: number
+  /** Null: as much as memory allows. */
+  prefixCacheMb: number | null
   batchInvariant: 'always' | 'seeded' | 'never'
 }
 
@@ -33,6 +37,16 @@ export type ParsedSettings =
   | { kind: 'wrong'; message: string }
 
 const whole = (min: number, max: number) => z.pipe(z.coerce.number(), z.int().check(z.minimum(min), z.maximum(max)))
+
+/** `auto` is null. */
+const wholeOrAuto = (min: number, max: number) =>
+  z.union([
+    z.pipe(
+      z.literal('auto'),
+      z.transform(() => null),
+    ),
+    whole(min, max),
+  ])
 
 type Option = { env: string; fallback: string; schema: z.ZodMiniType; help: string }
 
@@ -55,7 +69,12 @@ const OPTIONS = {
     schema: z.string().check(z.minLength(1)),
     help: 'name of a known model, or path of a GGUF file',
   },
-  slots: { env: 'PERIGEE_INFERENCE_SLOTS', fallback: '8', schema: whole(1, 256), help: 'requests that run at once' },
+  slots: {
+    env: 'PERIGEE_INFERENCE_SLOTS',
+    fallback: 'auto',
+    schema: wholeOrAuto(1, 256),
+    help: 'requests that run at once; auto takes 2 to 16, by the memory that is free',
+  },
   queue: {
     env: 'PERIGEE_INFERENCE_QUEUE',
     fallback: '64',
@@ -84,7 +103,19 @@ const OPTIONS = {
     env: 'PERIGEE_INFERENCE_CHUNK',
     fallback: '128',
     schema: whole(CHUNK_TOKENS_MIN, 4_096),
-    help: 'prompt tokens per run: more reads prompts faster and makes others wait longer between tokens',
+    help: 'prompt tokens per run at most: more reads prompts faster, and whoever comes meanwhile waits longer',
+  },
+  'chunk-ms': {
+    env: 'PERIGEE_INFERENCE_CHUNK_MS',
+    fallback: '100',
+    schema: whole(1, 60_000),
+    help: 'about how long a run over a prompt may take while others wait for their next token',
+  },
+  'prefix-cache-mb': {
+    env: 'PERIGEE_INFERENCE_PREFIX_CACHE_MB',
+    fallback: 'auto',
+    schema: wholeOrAuto(0, 1_048_576),
+    help: 'memory for earlier prompts and answers, so that a conversation is not read again at every turn; 0 turns it off',
   },
   'batch-invariant': {
     env: 'PERIGEE_INFERENCE_BATCH_INVARIANT',
@@ -141,7 +172,8 @@ export function parseSettings(argv: readonly string[], env: NodeJS.ProcessEnv): 
   const { host, port, model, slots, queue, context, threads, chunk, 'batch-invariant': batchInvariant } = options
   const settings = {
     ...{ sagemaker, host, port, access, model, slots, queueMax: queue, context, threads },
-    ...{ spinUs: options['spin-us'], chunkTokens: chunk, batchInvariant },
+    ...{ spinUs: options['spin-us'], chunkTokens: chunk, chunkMs: options['chunk-ms'], batchInvariant },
+    prefixCacheMb: options['prefix-cache-mb'],
   }
   return { kind: 'settings', settings }
 }

@@ -7,6 +7,7 @@ import { GRAPH_FILE, type ModelConfig } from '../models/model-config.ts'
 import { openKvCache } from './kv-cache.ts'
 import { floats, int32s, int64s } from './native-memory.ts'
 import { type OrtBinding, openSession, type ThreadOptions } from './ort-session.ts'
+import type { PrefixRows } from './prefix-store.ts'
 
 export type Decoder = {
   config: ModelConfig
@@ -26,7 +27,7 @@ export type Decoder = {
   copyRow(from: number, to: number, tokens: number): void
   swapRows(one: number, other: number, tokens: number): void
   close(): void
-}
+} & PrefixRows
 
 export type PrefillChunk = {
   row: number
@@ -141,6 +142,9 @@ export function openDecoder(options: DecoderOptions): Decoder {
     },
     copyRow: cache.copyRow,
     swapRows: cache.swapRows,
+    tokenFloats: cache.tokenFloats,
+    saveTokens: cache.saveTokens,
+    loadTokens: cache.loadTokens,
     close() {
       for (const step of decodeSteps) step?.binding.release()
       for (const binding of prefillBindings) binding?.release()

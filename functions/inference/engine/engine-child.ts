@@ -6,6 +6,7 @@ import { openDecoder } from './decoder.ts'
 import type { EngineOptions, FromEngine, ToEngine } from './engine-messages.ts'
 import { readModelConfig } from './model-folder.ts'
 import { ortRoot } from './ort-library.ts'
+import { createPrefixStore } from './prefix-store.ts'
 import { createSampler } from './sampler.ts'
 import { createScheduler, rowsFor } from './scheduler.ts'
 
@@ -26,6 +27,7 @@ async function main() {
 
   const scheduler = createScheduler(decoder, createSampler(config.vocabSize), {
     ...options,
+    store: createPrefixStore(decoder, options.prefixCacheBytes),
     now: () => performance.now(),
     report: (step) => send({ type: 'step', step }),
   })

@@ -20,6 +20,8 @@ export type NewTokens = {
   logprobs: TokenLogprobs[]
   /** Of the tokens of the prompt, from its second on, where that was asked for: some with each chunk, all before the first id. */
   promptLogprobs: TokenLogprobs[]
+  /** Tokens of the prompt that were not computed, because the prefix cache had them. */
+  cachedTokens: number
 }
 
 /** `engine_crashed`: it died while serving this request. `engine_unavailable`: it does not start, or is stopping. */
@@ -52,6 +54,8 @@ export type EngineClientOptions = EngineOptions & {
   log?: (line: string) => void
 }
 
+type Answering = { request: EngineRequest; listener: (event: EngineEvent) => void; cachedTokens: number }
+
 const RESTART_DELAY_FIRST_MS = 100
 const RESTART_DELAY_MAX_MS = 10_000
 /** A run takes less than a second; an engine that is silent so long while it has work is hung in native code. */
@@ -64,7 +68,7 @@ const CHILD_FILE = join(import.meta.dirname, 'engine-child.ts')
 export function startEngine(options: EngineClientOptions): Engine {
   const { onStep = () => {}, log = () => {}, ...engineOptions } = options
   const firstReady = Promise.withResolvers<{ ortVersion: string; loadMs: number }>()
-  const running = new Map<number, { request: EngineRequest; listener: (event: EngineEvent) => void }>()
+  const running = new Map<number, Answering>()
   let child: ChildProcess | undefined
   let state: EngineState = 'loading'
   let nextId = 1
@@ -94,26 +98,26 @@ export function startEngine(options: EngineClientOptions): Engine {
 
   function dispatch(step: StepReport) {
     const { tokens, promptLogprobs } = step
-    if (promptLogprobs !== undefined) {
-      running
-        .get(promptLogprobs.id)
-        ?.listener({ type: 'tokens', ids: [], logprobs: [], promptLogprobs: promptLogprobs.logprobs })
+    for (const [id, cachedTokens] of step.cached) {
+      const answering = running.get(id)
+      if (answering !== undefined) answering.cachedTokens = cachedTokens
     }
+    if (promptLogprobs !== undefined) tell(promptLogprobs.id, { promptLogprobs: promptLogprobs.logprobs })
     const logprobs = new Map(step.logprobs)
     for (let i = 0; i < tokens.length; i += 2) {
       const id = tokens[i] ?? 0
       const its = logprobs.get(id)
-      running
-        .get(id)
-        ?.listener({
-          type: 'tokens',
-          ids: [tokens[i + 1] ?? 0],
-          logprobs: its === undefined ? [] : [its],
-          promptLogprobs: [],
-        })
+      tell(id, { ids: [tokens[i + 1] ?? 0], ...(its && { logprobs: [its] }) })
     }
     for (const [id, reason] of step.ended) end(id, { type: 'end', reason })
     onStep(step)
+  }
+
+  function tell(id: number, news: Partial<NewTokens>) {
+    const answering = running.get(id)
+    if (answering === undefined) return
+    const { cachedTokens } = answering
+    answering.listener({ type: 'tokens', ids: [], logprobs: [], promptLogprobs: [], cachedTokens, ...news })
   }
 
   function end(id: number, event: EngineEvent) {
@@ -172,7 +176,7 @@ export function startEngine(options: EngineClientOptions): Engine {
         queueMicrotask(() => listener({ type: 'error', code: 'engine_unavailable' }))
         return { cancel() {} }
       }
-      running.set(request.id, { request, listener })
+      running.set(request.id, { request, listener, cachedTokens: 0 })
       if (state === 'ready') post({ type: 'generate', request })
       return {
         cancel() {
@@ -203,6 +207,8 @@ const IDLE: StepReport = {
   milliseconds: 0,
   amount: 0,
   tokens: [],
+  cached: [],
+  storedBytes: 0,
   ended: [],
   waiting: 0,
   prefilling: 0,

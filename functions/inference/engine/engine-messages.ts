@@ -13,8 +13,12 @@ export type EngineOptions = ThreadOptions & {
   slots: number
   /** Tokens of prompt and answer together, at most what the model was made for. */
   context: number
-  /** Prompt tokens per run: more is faster for the prompt, and slower for those who wait for their next token meanwhile. */
+  /** Prompt tokens per run at most: more is faster for the prompt, and longer to wait for whoever comes meanwhile. */
   chunkTokens: number
+  /** About how long a run over a prompt may take while others wait for their next token. */
+  chunkMs: number
+  /** For keys and values of earlier prompts and answers, beside the slots; 0 keeps none. */
+  prefixCacheBytes: number
   batchInvariant: BatchInvariant
 }
 
@@ -50,17 +54,24 @@ export type Endings = {
   minTokens: number
 }
 
-/** What one run did. `tokens` alternates request id and token id; what is replayed does not appear. */
+/**
+ * What one run did. `tokens` alternates request id and token id; what is replayed does not appear. A reread computes the keys and values
+ * of an answer as a prompt's, when there is nothing else to do.
+ */
 export type StepReport = {
-  kind: 'prefill' | 'decode'
+  kind: 'prefill' | 'decode' | 'reread'
   milliseconds: number
-  /** Prompt tokens of a prefill; rows of a decode, without a filler. */
+  /** Prompt tokens of a prefill, tokens of a reread; rows of a decode, without a filler. */
   amount: number
   tokens: number[]
   /** For requests that asked: one entry for each of their `tokens`, in the same order. */
   logprobs?: [id: number, logprobs: TokenLogprobs][]
   /** For a request that asked: of the tokens that follow on those of this chunk, in the order of the prompt. */
   promptLogprobs?: { id: number; logprobs: TokenLogprobs[] }
+  /** Of requests whose prompt is now read: how many of its tokens were not computed, because the prefix cache had them. */
+  cached: [id: number, tokens: number][]
+  /** What the prefix cache holds. */
+  storedBytes: number
   ended: [id: number, reason: FinishReason][]
   waiting: number
   prefilling: number

@@ -1,9 +1,10 @@
 /** The model in this very process, without slots or queue: for benches, perplexity and tests. Servers use engine-client.ts. */
 import type { ModelConfig } from '../models/model-config.ts'
+import { chunkLength } from './chunk-length.ts'
 import { type Decoder, openDecoder } from './decoder.ts'
 import { type LogProbabilities, logProbabilities } from './log-probabilities.ts'
 import { readModelConfig } from './model-folder.ts'
-import { chunkLength, rowsFor } from './scheduler.ts'
+import { rowsFor } from './scheduler.ts'
 import { SPIN_US_DEFAULT } from './spin.ts'
 
 export type LoadedModel = {

@@ -1,6 +1,6 @@
 /** What the model thinks of a given text: the ground of perplexity. */
+import { chunkLength } from './chunk-length.ts'
 import type { Decoder } from './decoder.ts'
-import { chunkLength } from './scheduler.ts'
 import { logSumExp } from './token-logprobs.ts'
 
 /** `values[i]` is ln p(ids[i + 1] | ids[0..i]). */

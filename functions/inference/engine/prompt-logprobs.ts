@@ -2,13 +2,9 @@
 import type { EngineRequest, StepReport } from './engine-messages.ts'
 import { tokenLogprobs } from './token-logprobs.ts'
 
-/** Which logits a chunk of this request's prompt must give. */
-export const chunkLogits = ({ promptLogprobs }: EngineRequest): 'last' | 'all' =>
-  promptLogprobs === undefined ? 'last' : 'all'
-
 /**
  * Tells of the tokens behind those of a chunk, where the request asked.
- * @param logits float [vocabSize], or float [count, vocabSize], as `chunkLogits` says
+ * @param logits float [vocabSize], or float [count, vocabSize] where the request asked
  * @param start place in the prompt of the chunk's first token
  * @returns the logits of the chunk's last token
  */

@@ -30,6 +30,7 @@ export function startAnswer(serving: Serving, plan: AnswerPlan, listener: (event
   const past = replay(serving, plan, text)
   let { tokens, unsent } = past
   const nothing = plan.logprobs === null ? null : []
+  let cachedTokens = 0
   const send = (piece: AnswerPiece) => listener({ type: 'piece', ...piece })
 
   /** The prompt comes before the answer, whole where nothing is to be told of its tokens. */
@@ -43,7 +44,10 @@ export function startAnswer(serving: Serving, plan: AnswerPlan, listener: (event
     const rest = unsent + text.end()
     if (rest !== '') send({ text: rest, ids: [], logged: nothing })
     const prompt_tokens = plan.prompt.length
-    const usage = { prompt_tokens, completion_tokens: tokens, total_tokens: prompt_tokens + tokens }
+    const usage = {
+      ...{ prompt_tokens, completion_tokens: tokens, total_tokens: prompt_tokens + tokens },
+      prompt_tokens_details: { cached_tokens: cachedTokens },
+    }
     listener({ type: 'end', reason, usage })
   }
 
@@ -56,6 +60,7 @@ export function startAnswer(serving: Serving, plan: AnswerPlan, listener: (event
   const generation = serving.engine.generate(engineRequest(plan), (event) => {
     if (event.type === 'error') return listener(event)
     if (event.type === 'end') return finish(event.reason)
+    cachedTokens = event.cachedTokens
     if (event.ids.length === 0) return send({ ...echo.read(event.promptLogprobs), ids: [] })
     sendEcho()
     for (const [index, id] of event.ids.entries()) {

@@ -62,7 +62,10 @@ export function createServerMetrics(): ServerMetrics {
     'HTTP requests by route and status.',
   )
   const answers = counter<{ outcome: string }>('perigee_inference_answers_total', 'Answers by how they ended.')
-  const tokens = counter<{ kind: string }>('perigee_inference_tokens_total', 'Tokens read (prompt) and generated.')
+  const tokens = counter<{ kind: string }>(
+    'perigee_inference_tokens_total',
+    'Tokens computed of prompts (prompt), taken from the prefix cache instead (cached), read again in idle time (reread), and generated.',
+  )
   const answerSeconds = histogram(
     'perigee_inference_answer_seconds',
     'From accepting a request to the end of its answer.',
@@ -78,6 +81,11 @@ export function createServerMetrics(): ServerMetrics {
       'One run that advances every running answer by a token.',
     ),
   }
+  let storedBytes = 0
+  families.push(() => [
+    ...head('perigee_inference_prefix_cache_bytes', 'Keys and values kept for later prompts.', 'gauge'),
+    `perigee_inference_prefix_cache_bytes ${storedBytes}`,
+  ])
   const rows = { waiting: 0, prefilling: 0, decoding: 0 }
   for (const [state, help] of [
     ['waiting', 'Requests that wait for a slot.'],
@@ -93,11 +101,15 @@ export function createServerMetrics(): ServerMetrics {
     answerSeconds,
     firstTokenSeconds,
     requests,
-    step({ kind, milliseconds, amount, tokens: generated, waiting, prefilling, decoding }) {
+    step({ kind, milliseconds, amount, tokens: generated, cached, ...gauges }) {
+      const { waiting, prefilling, decoding } = gauges
       Object.assign(rows, { waiting, prefilling, decoding })
+      storedBytes = gauges.storedBytes
       if (amount === 0) return
+      if (kind === 'reread') return tokens.count({ kind }, amount)
       stepSeconds[kind].observe(milliseconds / 1_000)
       if (kind === 'prefill') tokens.count({ kind: 'prompt' }, amount)
+      for (const [, count] of cached) tokens.count({ kind: 'cached' }, count)
       // The list alternates request and token.
       tokens.count({ kind: 'generated' }, generated.length / 2)
     },

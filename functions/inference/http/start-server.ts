@@ -2,7 +2,8 @@
 import type { AddressInfo } from 'node:net'
 import { type EngineClientOptions, startEngine } from '../engine/engine-client.ts'
 import { systemFingerprint } from '../engine/fingerprint.ts'
-import { readModelConfig } from '../engine/model-folder.ts'
+import { planMemory, tokenBytes } from '../engine/memory-plan.ts'
+import { readModelConfig, weightsBytes } from '../engine/model-folder.ts'
 import type { Settings } from '../settings.ts'
 import { compileChatTemplate } from '../text/chat-template.ts'
 import { createEncoder } from '../text/encoder.ts'
@@ -41,10 +42,15 @@ export async function startServer(settings: Settings, log: (line: string) => voi
     url: `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`,
     async serve(folder) {
       const config = readModelConfig(folder)
-      const { slots, queueMax, threads, spinUs, chunkTokens, batchInvariant } = settings
+      const { queueMax, threads, spinUs, chunkTokens, chunkMs, batchInvariant } = settings
       const context = Math.min(settings.context, config.contextLength)
+      const { slots, prefixCacheBytes } = planMemory(settings, {
+        availableBytes: process.availableMemory(),
+        weightsBytes: weightsBytes(folder),
+        rowBytes: context * tokenBytes(config),
+      })
       const engineOptions: EngineClientOptions = {
-        ...{ folder, slots, context, threads, spinUs, chunkTokens, batchInvariant },
+        ...{ folder, slots, context, threads, spinUs, chunkTokens, chunkMs, batchInvariant, prefixCacheBytes },
       }
       const engine = startEngine({ ...engineOptions, onStep: metrics.step, log })
       const [tokenizer, { ortVersion }] = await Promise.all([loadTokenizer(folder), engine.ready])

@@ -1,8 +1,8 @@
 /** Our engine as bench:engine drives it: the decoder that the server's scheduler drives, in this process, without HTTP. */
 import { createRequire } from 'node:module'
+import { chunkLength } from '../../../functions/inference/engine/chunk-length.ts'
 import { loadModel } from '../../../functions/inference/engine/load-model.ts'
 import { largest } from '../../../functions/inference/engine/sampler.ts'
-import { chunkLength } from '../../../functions/inference/engine/scheduler.ts'
 import { IMPORTER_VERSION } from '../../../functions/inference/models/model-config.ts'
 import { serveEngine } from './engine-process.ts'
 import {

@@ -1,6 +1,7 @@
 /**
  * A decoder without a model: its rows hold tokens, and its logits point at a token that depends on all of them. So a row that was
- * moved, overwritten or fed at the wrong place shows in the answer.
+ * moved, overwritten or fed at the wrong place shows in the answer. They also know which of them a prompt's run made on top of nothing
+ * but such: the logits tell how many.
  */
 import type { Decoder } from '../../../functions/inference/engine/decoder.ts'
 import type { ModelConfig } from '../../../functions/inference/models/model-config.ts'
@@ -15,7 +16,12 @@ export function nextToken(tokens: readonly number[]): number {
   return 1 + (hash % (FAKE_VOCABULARY - 1))
 }
 
-export type FakeRun = { kind: 'prefill'; row: number; count: number } | { kind: 'decode'; count: number }
+/** How many leading tokens of a row were exact, where the next token is not the end token. */
+export const exactTokens = (logits: Float32Array): number => -(logits[END_TOKEN] ?? 0)
+
+export type FakeRun =
+  | { kind: 'prefill'; row: number; position: number; count: number }
+  | { kind: 'decode'; count: number }
 
 /** @param beforeRun awaited in every run: where a test cancels or looks */
 export function fakeDecoder(
@@ -24,14 +30,25 @@ export function fakeDecoder(
   beforeRun: (run: FakeRun) => void | Promise<void> = () => {},
 ): Decoder {
   const memory = Array.from({ length: rows }, () => new Array<number>(context).fill(-1))
-  const row = (index: number) => {
-    const found = memory[index]
+  const exactness = Array.from({ length: rows }, () => new Array<number>(context).fill(0))
+  const row = (index: number, of = memory) => {
+    const found = of[index]
     if (found === undefined) throw new Error(`There is no row ${index} of ${rows}.`)
     return found
+  }
+  const exactLength = (index: number, length: number) => {
+    const end = row(index, exactness).slice(0, length).indexOf(0)
+    return end < 0 ? length : end
+  }
+  function copyTokens(from: number, to: number, tokens: number) {
+    for (const of of [memory, exactness]) {
+      for (let i = 0; i < tokens; i++) row(to, of)[i] = row(from, of)[i] ?? -1
+    }
   }
   function logitsAfter(index: number, length: number, out: Float32Array) {
     const tokens = row(index).slice(0, length)
     if (tokens.includes(-1)) throw new Error(`Row ${index} has a hole before ${length}.`)
+    out[END_TOKEN] = -exactLength(index, length)
     out[nextToken(tokens)] = 1
   }
   // Sound because the scheduler reads only these two of the configuration.
@@ -41,8 +58,12 @@ export function fakeDecoder(
     rows,
     context,
     async prefill({ row: index, tokens, start, count, position, logits }) {
-      await beforeRun({ kind: 'prefill', row: index, count })
-      for (let i = 0; i < count; i++) row(index)[position + i] = tokens[start + i] ?? -1
+      await beforeRun({ kind: 'prefill', row: index, position, count })
+      const exact = exactLength(index, position) === position ? 1 : 0
+      for (let i = 0; i < count; i++) {
+        row(index)[position + i] = tokens[start + i] ?? -1
+        row(index, exactness)[position + i] = exact
+      }
       const positions = logits === 'all' ? count : 1
       const out = new Float32Array(positions * FAKE_VOCABULARY)
       for (let i = 0; i < positions; i++) {
@@ -58,19 +79,31 @@ export function fakeDecoder(
         const position = positions[index] ?? 0
         if (position >= context) throw new Error(`Row ${index} is full.`)
         row(index)[position] = tokens[index] ?? -1
+        row(index, exactness)[position] = 0
         const logits = out.subarray(index * FAKE_VOCABULARY, (index + 1) * FAKE_VOCABULARY)
         // An empty row may hold anything: nobody reads its logits.
         if (!row(index).slice(0, position).includes(-1)) logitsAfter(index, position + 1, logits)
       }
       return out
     },
-    copyRow(from, to, tokens) {
-      for (let i = 0; i < tokens; i++) row(to)[i] = row(from)[i] ?? -1
-    },
+    copyRow: copyTokens,
     swapRows(one, other, tokens) {
-      const spare = row(one).slice(0, tokens)
-      for (let i = 0; i < tokens; i++) row(one)[i] = row(other)[i] ?? -1
-      for (let i = 0; i < tokens; i++) row(other)[i] = spare[i] ?? -1
+      const spare = [memory, exactness].map((of) => row(one, of).slice(0, tokens))
+      copyTokens(other, one, tokens)
+      for (const [index, of] of [memory, exactness].entries()) row(other, of).splice(0, tokens, ...(spare[index] ?? []))
+    },
+    tokenFloats: 2,
+    saveTokens(index, position, count, block, at) {
+      for (let i = 0; i < count; i++) {
+        block[2 * (at + i)] = row(index)[position + i] ?? -1
+        block[2 * (at + i) + 1] = row(index, exactness)[position + i] ?? 0
+      }
+    },
+    loadTokens(index, position, count, block, at) {
+      for (let i = 0; i < count; i++) {
+        row(index)[position + i] = block[2 * (at + i)] ?? -1
+        row(index, exactness)[position + i] = block[2 * (at + i) + 1] ?? 0
+      }
     },
     close() {},
   }
