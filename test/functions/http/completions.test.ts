@@ -149,7 +149,7 @@ describe('continuation', () => {
     }
     const again = await ask({ perigee })
     expect(again.choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: '' }, token_ids: [] })
-    expect(again.usage).toEqual(whole.usage)
+    expect(withoutCache(again.usage)).toEqual(withoutCache(whole.usage))
     const atLimit = await ask({
       max_tokens: 4,
       perigee: { continue: { ...perigee.continue, output_token_ids: ids.slice(0, 4), sent_chars: 0 } },
