@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import * as z from 'zod/mini'
-import { CHUNK_TOKENS_MIN } from './engine/chunk-length.ts'
+import { CHUNK_TOKENS_DEFAULT, CHUNK_TOKENS_MIN } from './engine/chunk-length.ts'
 import { SPIN_US_DEFAULT } from './engine/spin.ts'
 import type { Access } from './http/authorize.ts'
 import { DEFAULT_MODEL } from './models/catalogue.ts'
@@ -101,7 +101,7 @@ const OPTIONS = {
   },
   chunk: {
     env: 'PERIGEE_INFERENCE_CHUNK',
-    fallback: '128',
+    fallback: String(CHUNK_TOKENS_DEFAULT),
     schema: whole(CHUNK_TOKENS_MIN, 4_096),
     help: 'prompt tokens per run at most: more reads prompts faster, and whoever comes meanwhile waits longer',
   },

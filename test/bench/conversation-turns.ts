@@ -11,19 +11,20 @@ import { type ModelFiles, modelFiles } from './engine/model-files.ts'
 import { runBench } from './measure/options.ts'
 import { conclude } from './measure/outcome.ts'
 import { progress, progressDone } from './measure/progress.ts'
-import { median, round } from './measure/statistics.ts'
+import { median, medianRatio, round } from './measure/statistics.ts'
 import { table } from './measure/table.ts'
 
 const SLOTS = 3
-const CONVERSATIONS = 5
+/** As many pairs of a first and a tenth turn are compared. */
+const CONVERSATIONS = 7
 const TURNS = 10
-/** The middle of the history at the tenth turn is then about 1,000 tokens. */
-const MESSAGE_CHARS = 300
-const ANSWER_TOKENS = 24
+/** Nine messages and answers, and what the template puts around them, are then 1,000 tokens. */
+const MESSAGE_TOKENS = 80
+const ANSWER_TOKENS = 20
 /** Less than anyone needs to read an answer and write the next message. */
 const PAUSE_MS = 400
 
-/** By how requests ask, and whether there is a pause before each turn. */
+/** How requests ask, and whether there is a pause before each turn. */
 const KINDS = {
   sampled: { temperature: 1, pauseMs: 0 },
   seeded: { temperature: 0, pauseMs: 0 },
@@ -31,70 +32,71 @@ const KINDS = {
 } as const
 type Kind = keyof typeof KINDS
 
-type Turn = { firstTokenMs: number; promptTokens: number; cachedTokens: number }
+type Turn = { firstTokenMs: number; promptTokens: number; computedTokens: number }
+/** The last turn of a conversation, and the first of another one right before it: what slows the machine slows both. */
+type Pair = { first: Turn; last: Turn }
 
 await runBench('bench:conversation-turns', Object.keys(KINDS), async (options) => {
   const files = await modelFiles()
-  const turns = options.quick ? 2 : TURNS
-  const results = new Map<string, Turn[][]>()
+  const results = new Map<Kind, Pair[]>()
   for (const kind of Object.keys(KINDS) as Kind[]) {
     if (options.only.length > 0 && !options.only.includes(kind)) continue
-    results.set(kind, await measure(kind, files, turns))
+    results.set(kind, await measure(kind, files, options.quick ? 2 : TURNS))
   }
   progressDone()
   const figures: Record<string, object> = {}
   const ratios: Record<string, number> = {}
   const rows: string[][] = []
-  for (const [kind, byTurn] of results) {
-    const of = (turn: number, value: (turn: Turn) => number) => round(median((byTurn[turn] ?? []).map(value)))
-    const summary = (turn: number) => ({
-      firstTokenMs: of(turn, ({ firstTokenMs }) => firstTokenMs),
-      promptTokens: of(turn, ({ promptTokens }) => promptTokens),
-      computedTokens: of(turn, ({ promptTokens, cachedTokens }) => promptTokens - cachedTokens),
+  for (const [kind, pairs] of results) {
+    const of = (name: keyof Pair, figure: keyof Turn) => pairs.map((pair) => pair[name][figure])
+    ratios[kind] = round(medianRatio(of('last', 'firstTokenMs'), of('first', 'firstTokenMs')))
+    const summary = (name: keyof Pair) => ({
+      firstTokenMs: round(median(of(name, 'firstTokenMs'))),
+      promptTokens: round(median(of(name, 'promptTokens')), 4),
+      computedTokens: round(median(of(name, 'computedTokens'))),
     })
-    const [first, last] = [summary(0), summary(turns - 1)]
-    figures[kind] = { turn1: first, [`turn${turns}`]: last }
-    ratios[kind] = round(last.firstTokenMs / first.firstTokenMs)
-    for (const [name, { firstTokenMs, promptTokens, computedTokens }] of [
-      ['1', first],
-      [String(turns), last],
-    ] as const) {
-      rows.push([`${kind}, turn ${name}`, ...[firstTokenMs, promptTokens, computedTokens].map(String)])
+    figures[kind] = { first: summary('first'), last: summary('last') }
+    for (const name of ['first', 'last'] as const) {
+      rows.push([`${kind}, ${name} turn`, ...Object.values(summary(name)).map(String)])
     }
   }
   console.log(table(['medians', 'first token ms', 'prompt tokens', 'of them computed'], rows))
-  console.log(`\nTurn ${turns} over turn 1: ${JSON.stringify(ratios)}`)
-  const circumstances = { model: files.name, slots: SLOTS, conversations: CONVERSATIONS, answerTokens: ANSWER_TOKENS }
-  conclude('conversation-turns', { figures: { ...circumstances, pauseMs: PAUSE_MS, ...figures }, ratios }, options)
+  console.log(`\nTurn ${TURNS} over turn 1: ${JSON.stringify(ratios)}`)
+  const circumstances = { model: files.name, slots: SLOTS, conversations: CONVERSATIONS, turns: TURNS }
+  const asked = { messageTokens: MESSAGE_TOKENS, answerTokens: ANSWER_TOKENS, pauseMs: PAUSE_MS }
+  conclude('conversation-turns', { figures: { ...circumstances, ...asked, ...figures }, ratios }, options)
 })
 
-/** @returns by turn, then by conversation */
-async function measure(kind: Kind, files: ModelFiles, turns: number): Promise<Turn[][]> {
+async function measure(kind: Kind, files: ModelFiles, turns: number): Promise<Pair[]> {
   const parsed = parseSettings(['--port', '0', '--slots', String(SLOTS), '--context', '2048'], {})
   if (parsed.kind !== 'settings') throw new Error('The settings of the bench are wrong.')
   const server = await startServer(parsed.settings, (line) => console.error(line))
   try {
-    await server.serve(files.modelFolder)
+    const { tokenizer } = await server.serve(files.modelFolder)
     const text = readFileSync(join(import.meta.dirname, 'fixtures/english.txt'), 'utf8')
-    const conversations = Array.from({ length: CONVERSATIONS }, (): Message[] => [])
-    // Everything is touched and bound for the first time.
-    await ask(server, files.name, kind, [{ role: 'user', content: text.slice(-MESSAGE_CHARS) }])
-    const byTurn: Turn[][] = []
-    for (let turn = 0; turn < turns; turn++) {
-      progress(`${kind}: turn ${turn + 1} of ${turns}`)
-      const measured: Turn[] = []
-      for (const [index, messages] of conversations.entries()) {
-        // Each message is another, and so is each conversation's beginning.
-        const start = ((turn * CONVERSATIONS + index) * 149) % (text.length - 2 * MESSAGE_CHARS)
-        messages.push({ role: 'user', content: `${index}. ${text.slice(start, start + MESSAGE_CHARS)}` })
-        await new Promise((resolve) => setTimeout(resolve, KINDS[kind].pauseMs))
-        const { answer, ...figures } = await ask(server, files.name, kind, messages)
-        messages.push({ role: 'assistant', content: answer })
-        measured.push(figures)
-      }
-      byTurn.push(measured)
+    const tokens = tokenizer.encode(text, { specialTokens: false })
+    let messages = 0
+    /** Each is another, and as long as the others. */
+    function userMessage(): Message {
+      const start = (++messages * 53) % (tokens.length - MESSAGE_TOKENS)
+      return { role: 'user', content: tokenizer.decode(tokens.slice(start, start + MESSAGE_TOKENS)) }
     }
-    return byTurn
+    async function turn(conversation: Message[]): Promise<Turn> {
+      conversation.push(userMessage())
+      await new Promise((resolve) => setTimeout(resolve, KINDS[kind].pauseMs))
+      const { answer, ...figures } = await ask(server, files.name, kind, conversation)
+      conversation.push({ role: 'assistant', content: answer })
+      return figures
+    }
+    const conversations = Array.from({ length: CONVERSATIONS }, (): Message[] => [])
+    for (let done = 0; done < turns - 1; done++) {
+      progress(`${kind}: turn ${done + 1} of ${turns}`)
+      for (const conversation of conversations) await turn(conversation)
+    }
+    progress(`${kind}: turn ${turns} of ${turns}, and first turns`)
+    const pairs: Pair[] = []
+    for (const conversation of conversations) pairs.push({ first: await turn([]), last: await turn(conversation) })
+    return pairs
   } finally {
     await server.stop(0)
   }
@@ -131,8 +133,8 @@ async function ask(
       answer += piece
       if (!chunk.usage || firstTokenMs === undefined) continue
       const { prompt_tokens, prompt_tokens_details } = chunk.usage
-      const cachedTokens = prompt_tokens_details?.cached_tokens ?? 0
-      turn = { firstTokenMs, promptTokens: prompt_tokens, cachedTokens }
+      const computedTokens = prompt_tokens - (prompt_tokens_details?.cached_tokens ?? 0)
+      turn = { firstTokenMs, promptTokens: prompt_tokens, computedTokens }
     }
   }
   if (turn === undefined) throw new Error('An answer had no token or no usage.')

@@ -9,8 +9,8 @@ export type ChunkPace = {
   tokensWithin(milliseconds: number, depth: number): number
 }
 
-/** What a chunk still counts after the next one: the last ten or so decide, since a shared machine's pace changes within seconds. */
-const DECAY = 0.9
+/** What a chunk still counts after the next one: the last five or so decide, since a shared machine's pace changes within seconds. */
+const DECAY = 0.8
 /** Before anything is known: short on any machine. */
 const FIRST_TOKENS = 32
 

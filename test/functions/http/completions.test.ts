@@ -60,6 +60,20 @@ test('usage counts exactly the tokens of the answer, and max_tokens bounds them'
   expect(choices[0]?.finish_reason).toBe('length')
 })
 
+test('of a prompt that was read before all but two tokens are cached, in usage and in the metrics', async () => {
+  const body = { max_tokens: 2, messages: [{ role: 'user', content: 'Count the ferries of a winter morning.' }] }
+  await ask(body)
+  const counter = 'perigee_inference_tokens_total{kind="cached"}'
+  const before = await metric(server.url, counter)
+  const { usage } = await ask(body)
+  const cached_tokens = (usage?.prompt_tokens ?? 0) - 2
+  expect(usage?.prompt_tokens_details).toEqual({ cached_tokens })
+  expect((await metric(server.url, counter)) - before).toBe(cached_tokens)
+  expect(await metric(server.url, 'perigee_inference_prefix_cache_bytes')).toBeGreaterThan(0)
+  const { events } = await stream({ ...body, stream_options: { include_usage: true } })
+  expect(events.at(-1)?.usage?.prompt_tokens_details).toEqual({ cached_tokens })
+})
+
 test('ids and prompt ids come only to those who ask', async () => {
   const plain = await ask({ max_tokens: 2, return_token_ids: false })
   expect(JSON.stringify(plain)).not.toContain('token_ids')

@@ -24,9 +24,10 @@ async function idle({ steps }: FakeEngine) {
 }
 
 describe('any requests with common beginnings, hang-ups and too small a store', () => {
-  test.each(Array.from({ length: 12 }, (_, seed) => seed + 1))('are answered as alone, round %i', async (seed) => {
+  test.each(Array.from({ length: 24 }, (_, seed) => seed + 1))('are answered as alone, round %i', async (seed) => {
     const next = numbers(seed)
-    const blocks = 1 + next(12)
+    // Too small for even one of them, or large enough for most.
+    const blocks = 1 + next(seed % 2 === 0 ? 12 : 100)
     const it = fakeEngine({ slots: 1 + next(5), blocks, chunkTokens: CHUNK_TOKENS_MIN + next(40), context: 256 })
     const beginnings = Array.from({ length: 4 }, () => promptOf(next, 1 + next(100)))
     const waiting = Array.from({ length: 60 }, (_, id) => {
@@ -146,7 +147,8 @@ describe('in idle time', () => {
 
   test('whoever comes is served after the run at hand, and what is left is done later', async () => {
     const it = fakeEngine({ blocks: 64, chunkTokens: 8 })
-    await it.ask({ id: 1, prompt: promptOf(numbers(2), 50), maxTokens: 60 })
+    const first = promptOf(numbers(2), 50)
+    const answer = await it.ask({ id: 1, prompt: first, maxTokens: 60 })
     const reread = Promise.withResolvers<void>()
     it.onStep(({ kind }) => kind === 'reread' && reread.resolve())
     await reread.promise
@@ -159,6 +161,9 @@ describe('in idle time', () => {
     expect(computed(it.steps.slice(steps), 'reread')).toBeLessThanOrEqual(8)
     await idle(it)
     expect(computed(it.steps, 'reread')).toBe(60)
+    const turn = [...first, ...answer, 5, 6, 7]
+    expect(await it.ask({ id: 3, prompt: turn, maxTokens: 3 })).toEqual(expected(turn, 3))
+    expect(it.cached.get(3)).toBe(110)
   })
 
   test('only the last turn of a conversation is read again', async () => {
