@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import * as z from 'zod/mini'
+import { ADAPTER_NAME } from './adapters/adapter-name.ts'
 import { CHUNK_TOKENS_DEFAULT, CHUNK_TOKENS_MIN } from './engine/chunk-length.ts'
 import { SPIN_US_DEFAULT } from './engine/spin.ts'
 import type { Access } from './http/authorize.ts'
@@ -29,6 +30,10 @@ export type Settings = {
   /** Null: as much as memory allows. */
   prefixCacheMb: number | null
   batchInvariant: 'always' | 'seeded' | 'never'
+  /** LoRA adapters to load at the start. */
+  adapters: { name: string; path: string }[]
+  /** Adapters below it may be loaded at run time; null for none. */
+  adaptersDir: string | null
 }
 
 export type ParsedSettings =
@@ -123,18 +128,25 @@ const OPTIONS = {
     schema: z.enum(['always', 'seeded', 'never']),
     help: 'who gets an answer that does not depend on company: always, seeded (and temperature 0), never',
   },
+  'adapters-dir': {
+    env: 'PERIGEE_INFERENCE_ADAPTERS_DIR',
+    fallback: '',
+    schema: z.string(),
+    help: 'LoRA adapters below this folder may be loaded at run time; without it none may',
+  },
 } satisfies Record<string, Option>
 
 type OptionName = keyof typeof OPTIONS
 
 export function parseSettings(argv: readonly string[], env: NodeJS.ProcessEnv): ParsedSettings {
-  let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] }
+  let parsed: { values: Record<string, string | boolean | (string | boolean)[] | undefined>; positionals: string[] }
   try {
     parsed = parseArgs({
       args: [...argv],
       allowPositionals: true,
       options: {
         ...Object.fromEntries(Object.keys(OPTIONS).map((name) => [name, { type: 'string' as const }])),
+        adapter: { type: 'string', multiple: true },
         'no-auth': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -169,13 +181,28 @@ export function parseSettings(argv: readonly string[], env: NodeJS.ProcessEnv): 
       'where the network itself keeps others out.'
     return { kind: 'wrong', message }
   }
+  const adapters = parseAdapters(values.adapter ?? env.PERIGEE_INFERENCE_ADAPTERS?.split(',') ?? [])
+  if (typeof adapters === 'string') return { kind: 'wrong', message: adapters }
   const { host, port, model, slots, queue, context, threads, chunk, 'batch-invariant': batchInvariant } = options
   const settings = {
     ...{ sagemaker, host, port, access, model, slots, queueMax: queue, context, threads },
-    ...{ spinUs: options['spin-us'], chunkTokens: chunk, chunkMs: options['chunk-ms'], batchInvariant },
+    ...{ spinUs: options['spin-us'], chunkTokens: chunk, chunkMs: options['chunk-ms'], batchInvariant, adapters },
     prefixCacheMb: options['prefix-cache-mb'],
+    adaptersDir: options['adapters-dir'] || null,
   }
   return { kind: 'settings', settings }
+}
+
+/** `NAME=PATH` each. @returns the adapters, or what is wrong */
+function parseAdapters(words: unknown): Settings['adapters'] | string {
+  const adapters: Settings['adapters'] = []
+  for (const word of Array.isArray(words) ? words : []) {
+    const [, name = '', path = ''] = /^([^=]*)=(.+)$/.exec(String(word)) ?? []
+    if (!ADAPTER_NAME.test(name)) return `--adapter: NAME=PATH is expected (given: ${word})`
+    if (adapters.some((adapter) => adapter.name === name)) return `--adapter: the name ${name} is given twice`
+    adapters.push({ name, path })
+  }
+  return adapters
 }
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/
@@ -198,6 +225,9 @@ function usage(): string {
     '',
     '  serve               behind SageMaker: all addresses, /ping and /invocations open',
     ...lines,
+    '  --adapter NAME=PATH',
+    '      folder of a LoRA adapter (PEFT) that requests may name as their model; may be given several times',
+    '      PERIGEE_INFERENCE_ADAPTERS, separated by commas; default none',
     '  --no-auth           no key, whatever the address',
     '',
     'PERIGEE_INFERENCE_KEY is the key that callers send as Authorization: Bearer.',

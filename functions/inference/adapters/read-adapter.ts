@@ -1,7 +1,8 @@
 /** A PEFT LoRA adapter's folder to the weights that the engine's graph takes. Shapes are checked against the model before anything is read. */
+import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CHUNK_RANKS, type LoraGraph } from '../import/lora-graph.ts'
+import { CHUNK_RANKS, type LoraGraph, type Product } from '../import/lora-graph.ts'
 import { sha256OfFile } from '../models/file-digest.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { AdapterError } from './adapter-error.ts'
@@ -17,7 +18,12 @@ export const ADAPTER_WEIGHTS_FILE = 'adapter_model.safetensors'
 /** PEFT's own have 2 kB. */
 const CONFIG_BYTES_MAX = 1_048_576
 
-export type ReadAdapter = { adapter: PackedAdapter; sha256: string; baseModel: string | null }
+export type ReadAdapter = {
+  adapter: PackedAdapter
+  /** Of both files, lower-case hexadecimal. */
+  digest: string
+  baseModel: string | null
+}
 
 /** Reads and packs an adapter, giving way between tensors. @throws AdapterError; also what the file system says of files that cannot be read */
 export async function readAdapter(
@@ -25,13 +31,18 @@ export async function readAdapter(
   config: ModelConfig,
   graph: Pick<LoraGraph, 'rows' | 'columns'>,
 ): Promise<ReadAdapter> {
-  const peft = parsePeftConfig(await readBounded(join(folder, ADAPTER_CONFIG_FILE)))
+  const configText = await readBounded(join(folder, ADAPTER_CONFIG_FILE))
+  const peft = parsePeftConfig(configText)
   const weightsFile = join(folder, ADAPTER_WEIGHTS_FILE)
   const file = await openSafetensors(weightsFile)
   try {
     const pairs = findPairs(file, peft, config, graph)
     const adapter = await pack(file, pairs, peft, config.layers, graph)
-    return { adapter, sha256: await sha256OfFile(weightsFile), baseModel: peft.baseModel }
+    const digest = createHash('sha256')
+      .update(await sha256OfFile(weightsFile))
+      .update(configText)
+      .digest('hex')
+    return { adapter, digest, baseModel: peft.baseModel }
   } finally {
     await file.close()
   }
@@ -79,27 +90,36 @@ async function pack(
   graph: Pick<LoraGraph, 'rows' | 'columns'>,
 ): Promise<PackedAdapter> {
   const adapter: PackedAdapter = { products: new Map() }
-  const targets = new Set(pairs.map(({ module }) => module.name))
+  const besideByProduct = modulesByProduct(pairs)
   for (const { module, layer, a, b } of pairs) {
     const { product } = module
     const rowLength = graph.rows[product]
-    // Modules of one product lie side by side, in a fixed order, in all layers alike.
-    const beside = [...targets]
-      .filter((name) => pairs.some((pair) => pair.module.name === name && pair.module.product === product))
-      .sort()
     const columns = graph.columns[product]
+    const beside = besideByProduct.get(product) ?? []
     const packed = adapter.products.get(product) ?? emptyProduct(beside.length * rank, layers, columns, rowLength)
     adapter.products.set(product, packed)
     const place = packed.layers[layer]
     if (place === undefined) throw new Error(`There is no layer ${layer}.`)
     const firstRank = beside.indexOf(module.name) * rank
     const values = { a: await file.read(a), b: await file.read(b) }
-    if (!isSane(values.a) || !isSane(values.b))
+    if (!isSane(values.a) || !isSane(values.b)) {
       throw new AdapterError('it has weights that are not finite, or absurdly large')
+    }
     packA(values.a, { rank, columns, firstRank }, place.a)
     packB(values.b, { rank, module, firstRank, scale, rowLength }, place.b)
   }
   return adapter
+}
+
+/** Modules of one product lie side by side, in a fixed order, in all layers alike. */
+function modulesByProduct(pairs: readonly Pair[]): Map<Product, string[]> {
+  const names = new Map<Product, string[]>()
+  for (const { module } of pairs) {
+    const known = names.get(module.product) ?? []
+    if (!known.includes(module.name)) known.push(module.name)
+    names.set(module.product, known.sort())
+  }
+  return names
 }
 
 function emptyProduct(ranks: number, layers: number, columns: number, rows: number): PackedProduct {

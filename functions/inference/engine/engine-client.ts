@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
+import { type AdapterRegistry, createAdapterRegistry } from './adapter-registry.ts'
 import type { EngineOptions, EngineRequest, FinishReason, FromEngine, StepReport, ToEngine } from './engine-messages.ts'
 import type { TokenLogprobs } from './token-logprobs.ts'
 
@@ -24,8 +25,11 @@ export type NewTokens = {
   cachedTokens: number
 }
 
-/** `engine_crashed`: it died while serving this request. `engine_unavailable`: it does not start, or is stopping. */
-export type EngineErrorCode = 'engine_crashed' | 'engine_unavailable'
+/**
+ * `engine_crashed`: it died while serving this request. `engine_unavailable`: it does not start, or is stopping.
+ * `adapter_unloaded`: the request's adapter is not there (any more).
+ */
+export type EngineErrorCode = 'engine_crashed' | 'engine_unavailable' | 'adapter_unloaded'
 
 /** loading: the first start. restarting: it died and is coming back. down: it died while starting; tried again less and less often. */
 export type EngineState = 'loading' | 'ready' | 'restarting' | 'down' | 'stopped'
@@ -41,6 +45,8 @@ export type Engine = {
   /** Of the engine's process, for tests that kill it. */
   pid(): number | undefined
   restarts(): number
+  /** A crash takes none of them away. */
+  adapters: Pick<AdapterRegistry, 'list' | 'has' | 'load' | 'unload'>
   stop(): Promise<void>
 }
 
@@ -69,6 +75,11 @@ export function startEngine(options: EngineClientOptions): Engine {
   const { onStep = () => {}, log = () => {}, ...engineOptions } = options
   const firstReady = Promise.withResolvers<{ ortVersion: string; loadMs: number }>()
   const running = new Map<number, Answering>()
+  const adapters = createAdapterRegistry(options.adapters ?? [], (message) => {
+    if (state !== 'ready') return false
+    post(message)
+    return true
+  })
   let child: ChildProcess | undefined
   let state: EngineState = 'loading'
   let nextId = 1
@@ -79,7 +90,8 @@ export function startEngine(options: EngineClientOptions): Engine {
 
   function start() {
     // The parent's own flags (a debugger's port, a test runner's loader) are not for the engine.
-    const started = fork(CHILD_FILE, [JSON.stringify(engineOptions)], { execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] })
+    const argument = JSON.stringify({ ...engineOptions, adapters: adapters.sources() })
+    const started = fork(CHILD_FILE, [argument], { execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] })
     child = started
     // Sound because the child runs engine-child.ts, which sends nothing else.
     started.on('message', (message) => receive(message as FromEngine))
@@ -90,10 +102,25 @@ export function startEngine(options: EngineClientOptions): Engine {
   function receive(message: FromEngine) {
     watchSilence()
     if (message.type === 'step') return dispatch(message.step)
+    if (message.type === 'adapter') return adapters.loaded(message.result)
+    ready(message)
+  }
+
+  function ready(message: Extract<FromEngine, { type: 'ready' }>) {
+    const failed = adapters.started(message.adapters)
+    for (const { name, message: reason } of failed) log(`The adapter ${name} cannot be used: ${reason}.`)
+    // Who starts the server named it; later there are others to serve.
+    if (state === 'loading' && failed.length > 0)
+      firstReady.reject(new Error('An adapter cannot be used; its reason is above.'))
     state = 'ready'
     failedStarts = 0
     firstReady.resolve(message)
-    for (const { request } of running.values()) post({ type: 'generate', request })
+    const usable = new Set(message.adapters.map((result) => (result.ok ? result.adapter.name : null)))
+    for (const { request } of [...running.values()]) {
+      if (usable.has(request.adapter ?? null) || (request.adapter ?? null) === null) post({ type: 'generate', request })
+      else end(request.id, { type: 'error', code: 'adapter_unloaded' })
+    }
+    adapters.unloadLeftovers(message.adapters)
   }
 
   function dispatch(step: StepReport) {
@@ -130,6 +157,7 @@ export function startEngine(options: EngineClientOptions): Engine {
     if (which !== child) return
     child = undefined
     clearTimeout(silenceTimer)
+    adapters.died()
     if (state === 'stopped') return
     const wasServing = state === 'ready'
     log(`The engine's process ended (${signal ?? code})${wasServing ? ' while serving' : ' while starting'}.`)
@@ -170,10 +198,13 @@ export function startEngine(options: EngineClientOptions): Engine {
     inFlight: () => running.size,
     pid: () => child?.pid,
     restarts: () => restarts,
+    adapters,
     generate(given, listener) {
       const request = { ...given, id: nextId++ }
-      if (state === 'down' || state === 'stopped') {
-        queueMicrotask(() => listener({ type: 'error', code: 'engine_unavailable' }))
+      const { adapter = null } = request
+      const isDown = state === 'down' || state === 'stopped'
+      if (isDown || (adapter !== null && !adapters.has(adapter))) {
+        queueMicrotask(() => listener({ type: 'error', code: isDown ? 'engine_unavailable' : 'adapter_unloaded' }))
         return { cancel() {} }
       }
       running.set(request.id, { request, listener, cachedTokens: 0 })

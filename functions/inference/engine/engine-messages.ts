@@ -20,7 +20,27 @@ export type EngineOptions = ThreadOptions & {
   /** For keys and values of earlier prompts and answers, beside the slots; 0 keeps none. */
   prefixCacheBytes: number
   batchInvariant: BatchInvariant
+  /** To be loaded before the engine serves; what cannot be is told. */
+  adapters?: AdapterSource[]
 }
+
+/** A LoRA adapter as PEFT saves it. */
+export type AdapterSource = {
+  /** Requests name it so. */
+  name: string
+  /** Absolute, of adapter_config.json and adapter_model.safetensors. */
+  folder: string
+  /** The files must still be those with this digest. */
+  digest?: string
+}
+
+export type LoadedAdapter = Required<AdapterSource> & {
+  /** What its trainer says it was made for; null if nothing. */
+  baseModel: string | null
+}
+
+/** `message` says what is wrong, in words that follow on the adapter's name. */
+export type AdapterResult = { ok: true; adapter: LoadedAdapter } | { ok: false; name: string; message: string }
 
 /** When a lone request pays for a second, empty row so that its answer does not depend on company. */
 export type BatchInvariant = 'always' | 'seeded' | 'never'
@@ -43,6 +63,8 @@ export type EngineRequest = {
   logprobs?: number
   /** The same for each token of the prompt but the first. Needs every position's logits, so no part of the prompt may come from a cache. */
   promptLogprobs?: number
+  /** The name of a loaded adapter; absent or null is the model itself. The scheduler sees a key that stands for the same weights for ever. */
+  adapter?: string | null
 }
 
 export type Endings = {
@@ -78,6 +100,13 @@ export type StepReport = {
   decoding: number
 }
 
-export type ToEngine = { type: 'generate'; request: EngineRequest } | { type: 'cancel'; id: number }
+export type ToEngine =
+  | { type: 'generate'; request: EngineRequest }
+  | { type: 'cancel'; id: number }
+  | { type: 'load_adapter'; source: AdapterSource }
+  | { type: 'unload_adapter'; name: string }
 
-export type FromEngine = { type: 'ready'; ortVersion: string; loadMs: number } | { type: 'step'; step: StepReport }
+export type FromEngine =
+  | { type: 'ready'; ortVersion: string; loadMs: number; adapters: AdapterResult[] }
+  | { type: 'step'; step: StepReport }
+  | { type: 'adapter'; result: AdapterResult }

@@ -17,9 +17,9 @@ export type Reading = {
   cached: number
 }
 
-/** Of the model itself: adapters are not there yet. */
-export function openReading(wants: Reading['wants'], row: number, everyLogit = false): Reading {
-  return { adapter: null, wants, everyLogit, row, position: 0, exact: 0, cached: 0 }
+/** @param of what is read for; nothing is in the row yet */
+export function openReading(of: Pick<Reading, 'adapter' | 'wants' | 'everyLogit'>, row: number): Reading {
+  return { ...of, row, position: 0, exact: 0, cached: 0 }
 }
 
 export type PrefixReuse = {

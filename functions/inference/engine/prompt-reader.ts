@@ -48,20 +48,20 @@ export function createPromptReader(decoder: Decoder, { store, chunkTokens, now }
   const pace = createChunkPace()
 
   async function compute(reading: Reading, tokens: readonly number[], count: number) {
-    const { row, position, everyLogit } = reading
+    const { row, position, everyLogit, adapter } = reading
     const started = now()
     const wanted = everyLogit ? 'all' : 'last'
-    const logits = await decoder.prefill({ row, tokens, start: position, count, position, logits: wanted })
+    const logits = await decoder.prefill({ row, tokens, start: position, count, position, logits: wanted, adapter })
     const milliseconds = now() - started
     pace.observe(count, position, milliseconds)
     return { logits, milliseconds }
   }
 
   /** A prompt of one token gets a filler behind it, which the first generated token overwrites; only position 0 gives logits. */
-  async function computeLonely({ row }: Reading, token: number) {
+  async function computeLonely({ row, adapter }: Reading, token: number) {
     const started = now()
     const tokens = [token, FILLER]
-    const logits = await decoder.prefill({ row, tokens, start: 0, count: 2, position: 0, logits: 'all' })
+    const logits = await decoder.prefill({ row, tokens, start: 0, count: 2, position: 0, logits: 'all', adapter })
     return { logits: logits.subarray(0, decoder.config.vocabSize), milliseconds: now() - started }
   }
 

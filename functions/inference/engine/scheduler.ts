@@ -106,11 +106,9 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
       const request = waiting.shift()
       if (request === undefined) return
       rereading = undefined
-      const reading = openReading(
-        wantsSameness(request) ? 'exact' : 'any',
-        freeRow(),
-        request.promptLogprobs !== undefined,
-      )
+      const { adapter = null, promptLogprobs } = request
+      const wants = wantsSameness(request) ? 'exact' : 'any'
+      const reading = openReading({ adapter, wants, everyLogit: promptLogprobs !== undefined }, freeRow())
       prefilling.push({ ...openDrawing(request), ...reading })
     }
   }
@@ -162,8 +160,9 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
 
   /** One chunk of an answer to be read again. */
   async function runReread(reread: Reread) {
-    const { tokens } = reread
-    if (rereading?.of !== reread) rereading = { ...openReading('exact', 0), of: reread }
+    const { tokens, adapter } = reread
+    if (rereading?.of !== reread)
+      rereading = { ...openReading({ adapter, wants: 'exact', everyLogit: false }, 0), of: reread }
     const reading = rereading
     const chunk = await reader.read(reading, tokens, REREAD_MS)
     // Copying took the time; whoever comes meanwhile must be heard before it goes on.
@@ -192,7 +191,8 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     const tokens = [...request.prompt, ...answer]
     const isStored = reader.keep(running, tokens.slice(0, position)) === position
     // Where there is no room for it, there is no use in reading it again either.
-    if (wants === 'exact' && isStored) rereads.add({ adapter, tokens })
+    // An adapter may be gone by the time that there is nothing else to do.
+    if (wants === 'exact' && isStored && adapter === null) rereads.add({ adapter, tokens })
   }
 
   /** Takes a row out; the last one moves into the gap. */
@@ -220,7 +220,8 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
       positions.push(prefilling.find(({ row }) => row === live.length)?.position ?? 0)
     }
     const started = now()
-    const logits = await decoder.decode(tokens.length, tokens, positions)
+    const adapters = live.map(({ adapter }) => adapter)
+    const logits = await decoder.decode(tokens.length, tokens, positions, adapters)
     const step = { ...emptyReport('decode'), milliseconds: now() - started, amount: live.length }
     const { vocabSize } = decoder.config
     for (const running of live) {

@@ -4,11 +4,12 @@ import type { ChatRequest, TextRequest } from '../../../src/contract/chat-comple
 import { type Continue, type PerigeeRequest, perigeeRequestSchema } from '../../../src/contract/inference-wire.ts'
 import type { Endings } from '../engine/engine-messages.ts'
 import type { SamplingParameters } from '../engine/sampler.ts'
+import { type ChosenModel, chooseModel } from './choose-model.ts'
 import { RequestError } from './request-error.ts'
 import { checkIds, planEndings, planSampling } from './sampling-plan.ts'
 import type { Serving } from './serving.ts'
 
-export type AnswerPlan = {
+export type AnswerPlan = ChosenModel & {
   /** Token ids, at least one. */
   prompt: number[]
   /** Token ids of the answer that another replica already gave. */
@@ -54,9 +55,7 @@ export async function planAnswer(
   maxTokens: number | null,
   tokenize: () => Promise<number[]>,
 ): Promise<AnswerPlan> {
-  if (request.model !== serving.modelName) {
-    throw new RequestError('model_not_found', `This server serves ${serving.modelName}, not ${request.model}.`, 'model')
-  }
+  const chosen = chooseModel(serving, request.model)
   const perigee = perigeeOf(request)
   const prompt = perigee.continue?.prompt_token_ids ?? (await tokenize())
   const replay = perigee.continue?.output_token_ids ?? []
@@ -72,6 +71,7 @@ export async function planAnswer(
   }
   const sampling = planSampling(request, serving.tokenizer.vocabSize)
   return {
+    ...chosen,
     prompt,
     replay,
     sentChars: perigee.continue?.sent_chars ?? 0,

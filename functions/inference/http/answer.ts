@@ -91,9 +91,9 @@ export function refuseWhenFull({ engine, slots, queueMax }: Serving, answers: nu
 const readsPrompt = ({ echo, logprobs }: AnswerPlan) => echo && logprobs !== null
 
 function engineRequest(plan: AnswerPlan): Omit<EngineRequest, 'id'> {
-  const { prompt, replay: answer, maxTokens, sampling, sameness, endings, logprobs } = plan
+  const { prompt, replay: answer, maxTokens, sampling, sameness, endings, logprobs, adapter } = plan
   return {
-    ...{ prompt, answer, maxTokens, sampling, sameness },
+    ...{ prompt, answer, maxTokens, sampling, sameness, adapter },
     ...(endings && { endings }),
     ...(logprobs !== null && { logprobs }),
     ...(readsPrompt(plan) && logprobs !== null && { promptLogprobs: logprobs }),

@@ -2,6 +2,7 @@
 import { type ChatRequest, chatRequestSchema } from '../../../src/contract/chat-completion.ts'
 import { answerId } from './answer-id.ts'
 import { planAnswer, planChoices } from './answer-plan.ts'
+import type { ChosenModel } from './choose-model.ts'
 import { type AnswerShape, deliverAnswer } from './deliver-answer.ts'
 import { encodePrompt } from './encode-prompt.ts'
 import { refuseUnsupported } from './field-support.ts'
@@ -34,7 +35,7 @@ async function answerChat(serving: Serving, body: unknown, response: Parameters<
   const ending = promptEnding(request)
   const plan = await planAnswer(serving, request, maxTokens, () => chatPrompt(serving, request.messages, ending))
   const plans = planChoices(serving, [plan], request.n ?? 1)
-  await deliverAnswer(serving, plans, chatShape(serving), response)
+  await deliverAnswer(serving, plans, chatShape(serving, plan), response)
 }
 
 const CHAT_FIELDS = [
@@ -88,11 +89,11 @@ export async function chatPrompt(
   return encodePrompt(serving, rendered.prompt, 'messages', 'unshielded')
 }
 
-function chatShape({ modelName, fingerprint, tokenizer }: Serving): AnswerShape {
+function chatShape({ tokenizer }: Serving, { model, fingerprint }: ChosenModel): AnswerShape {
   const head = {
     id: answerId('chatcmpl'),
     created: Math.floor(Date.now() / 1_000),
-    model: modelName,
+    model,
     system_fingerprint: fingerprint,
   }
   const chunk = (index: number, choice: object) => ({

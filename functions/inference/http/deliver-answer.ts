@@ -1,6 +1,7 @@
 /** Sends the answers to one request to its caller, streamed or whole, and stops the engine when the caller hangs up. */
 import type { ServerResponse } from 'node:http'
 import type { FinishReason, Usage } from '../../../src/contract/chat-completion.ts'
+import type { EngineErrorCode } from '../engine/engine-client.ts'
 import type { AnswerPiece } from './answer.ts'
 import type { AnswerPlan } from './answer-plan.ts'
 import { startChoices } from './choices.ts'
@@ -41,7 +42,7 @@ export type WholeAnswer = {
 }
 
 /** How an answer ended, for the metrics. */
-type Outcome = 'ok' | 'cancelled' | 'engine_crashed' | 'engine_unavailable'
+type Outcome = 'ok' | 'cancelled' | EngineErrorCode
 
 /**
  * @param plans of the choices, at least one; they differ in prompt and index only

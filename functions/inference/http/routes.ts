@@ -1,4 +1,5 @@
 /** All routes of the server. */
+import { loadAdapter, unloadAdapter } from './adapters.ts'
 import { chatCompletions, invocations } from './chat-completions.ts'
 import { generate } from './generate.ts'
 import type { Route } from './route.ts'
@@ -10,6 +11,8 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/v1/chat/completions', handler: chatCompletions },
   { method: 'POST', path: '/v1/completions', handler: textCompletions },
   { method: 'GET', path: '/v1/models', handler: models },
+  { method: 'POST', path: '/v1/load_lora_adapter', handler: loadAdapter },
+  { method: 'POST', path: '/v1/unload_lora_adapter', handler: unloadAdapter },
   { method: 'POST', path: '/generate', handler: generate },
   { method: 'POST', path: '/tokenize', handler: tokenize },
   { method: 'GET', path: '/health', open: true, handler: health },

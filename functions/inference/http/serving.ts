@@ -25,6 +25,9 @@ export type Serving = {
   /** Or why chat is not possible. */
   template: { ok: true; template: ChatTemplate } | { ok: false; message: string }
   engine: Engine
+  /** Adapters below it may be loaded at run time; null for none. */
+  adaptersDir: string | null
+  log: (line: string) => void
   metrics: ServerMetrics
 }
 

@@ -1,5 +1,6 @@
 /** The whole server: listens at once, loads the model, serves until it is stopped. For main.ts, and for tests in their own process. */
 import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
 import { type EngineClientOptions, startEngine } from '../engine/engine-client.ts'
 import { systemFingerprint } from '../engine/fingerprint.ts'
 import { planMemory, tokenBytes } from '../engine/memory-plan.ts'
@@ -8,6 +9,7 @@ import type { Settings } from '../settings.ts'
 import { compileChatTemplate } from '../text/chat-template.ts'
 import { createEncoder } from '../text/encoder.ts'
 import { loadTokenizer } from '../text/tokenizer.ts'
+import { warnOfOtherBase } from './adapters.ts'
 import { createHttpServer } from './http-server.ts'
 import { ROUTES, SAGEMAKER_ROUTES } from './routes.ts'
 import { createServerMetrics } from './server-metrics.ts'
@@ -31,9 +33,9 @@ export async function startServer(settings: Settings, log: (line: string) => voi
   const server: Server = { serving: null, isStopping: false, isDraining: false, metrics }
   const routes = settings.sagemaker ? [...ROUTES, ...SAGEMAKER_ROUTES] : ROUTES
   const http = createHttpServer({ server, routes, access: settings.access, log })
-  await new Promise<void>((resolve, reject) => {
+  await new Promise<void>((listening, reject) => {
     http.once('error', reject)
-    http.listen(settings.port, settings.host, () => resolve())
+    http.listen(settings.port, settings.host, () => listening())
   })
   // Sound because a TCP server that listens has an address with a port.
   const { port } = http.address() as AddressInfo
@@ -42,8 +44,11 @@ export async function startServer(settings: Settings, log: (line: string) => voi
     url: `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`,
     async serve(folder) {
       const config = readModelConfig(folder)
-      const { queueMax, threads, spinUs, chunkTokens, chunkMs, batchInvariant } = settings
+      const { queueMax, threads, spinUs, chunkTokens, chunkMs, batchInvariant, adaptersDir } = settings
       const context = Math.min(settings.context, config.contextLength)
+      if (settings.adapters.some(({ name }) => name === config.name)) {
+        throw new Error(`An adapter cannot be called ${config.name}, which is the model's name.`)
+      }
       const { slots, prefixCacheBytes } = planMemory(settings, {
         availableBytes: process.availableMemory(),
         weightsBytes: weightsBytes(folder),
@@ -51,9 +56,16 @@ export async function startServer(settings: Settings, log: (line: string) => voi
       })
       const engineOptions: EngineClientOptions = {
         ...{ folder, slots, context, threads, spinUs, chunkTokens, chunkMs, batchInvariant, prefixCacheBytes },
+        adapters: settings.adapters.map(({ name, path }) => ({ name, folder: resolve(path) })),
       }
       const engine = startEngine({ ...engineOptions, onStep: metrics.step, log })
-      const [tokenizer, { ortVersion }] = await Promise.all([loadTokenizer(folder), engine.ready])
+      const [tokenizer, { ortVersion }] = await Promise.all([loadTokenizer(folder), engine.ready]).catch(
+        async (cause: unknown) => {
+          await engine.stop()
+          throw cause
+        },
+      )
+      for (const adapter of engine.adapters.list()) warnOfOtherBase(adapter, config.name, log)
       const bosToken = textOf(config.bosTokenId)
       const eosToken = textOf(config.eosTokenIds[0] ?? null)
       function textOf(id: number | null) {
@@ -62,6 +74,7 @@ export async function startServer(settings: Settings, log: (line: string) => voi
       server.serving = {
         ...{ modelName: config.name, created: Math.floor(Date.now() / 1_000), context, slots, queueMax },
         ...{ bosTokenId: config.bosTokenId, eosTokenIds: config.eosTokenIds, tokenizer, engine, metrics },
+        ...{ adaptersDir, log },
         encoder: createEncoder(folder, tokenizer),
         fingerprint: systemFingerprint(config.weightsSha256, ortVersion, batchInvariant),
         template: compileChatTemplate(config.chatTemplate, { bosToken, eosToken }, tokenizer.shield),
@@ -70,7 +83,7 @@ export async function startServer(settings: Settings, log: (line: string) => voi
     },
     async stop(graceMs) {
       server.isStopping = true
-      const closed = new Promise<void>((resolve) => http.close(() => resolve()))
+      const closed = new Promise<void>((done) => http.close(() => done()))
       http.closeIdleConnections()
       const handBack = setTimeout(() => {
         // Streams end with an error event, which tells the caller to go on elsewhere from what it has.

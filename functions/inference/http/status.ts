@@ -7,9 +7,10 @@ import { sendJson } from './send-json.ts'
 import { whenServing } from './serving.ts'
 
 export const models: Handler = ({ response, server }) => {
-  const { modelName, created, context } = whenServing(server)
+  const { modelName, created, context, engine } = whenServing(server)
   const model = { id: modelName, object: 'model', created, owned_by: 'perigee', max_model_len: context }
-  sendJson(response, 200, { object: 'list', data: [model] })
+  const adapters = engine.adapters.list().map(({ name }) => ({ ...model, id: name, parent: modelName }))
+  sendJson(response, 200, { object: 'list', data: [model, ...adapters] })
 }
 
 /** Liveness: an answer is all it says. A server that loads, drains or has a full queue lives and must not be restarted. */

@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { MAX_TOKENS_MAX, textRequestSchema } from '../../../src/contract/chat-completion.ts'
 import { answerId } from './answer-id.ts'
 import { planAnswer, planChoices } from './answer-plan.ts'
+import { type ChosenModel, chooseModel } from './choose-model.ts'
 import { type AnswerShape, deliverAnswer } from './deliver-answer.ts'
 import { encodePrompt } from './encode-prompt.ts'
 import { refuseUnsupported } from './field-support.ts'
@@ -41,7 +42,7 @@ export const textCompletions: Handler = async ({ request, response, server }) =>
   const maxTokens = body.max_tokens ?? MAX_TOKENS_DEFAULT
   const plan = (prompt: Prompt) => planAnswer(serving, body, maxTokens, () => textPrompt(serving, prompt))
   const plans = planChoices(serving, await Promise.all(prompts.map(plan)), body.n ?? 1)
-  await deliverAnswer(serving, plans, textShape(serving), response)
+  await deliverAnswer(serving, plans, textShape(serving, chooseModel(serving, body.model)), response)
 }
 
 type Prompt = string | string[] | number[]
@@ -71,12 +72,12 @@ export async function textPrompt(serving: Serving, prompt: Prompt): Promise<numb
 
 const isIds = (prompt: Prompt): prompt is number[] => typeof prompt[0] === 'number'
 
-function textShape({ modelName, fingerprint, tokenizer }: Serving): AnswerShape {
+function textShape({ tokenizer }: Serving, { model, fingerprint }: ChosenModel): AnswerShape {
   const head = {
     id: answerId('cmpl'),
     object: 'text_completion',
     created: Math.floor(Date.now() / 1_000),
-    model: modelName,
+    model,
     system_fingerprint: fingerprint,
   }
   const choiceOf = (index: number, choice: object) => ({

@@ -18,16 +18,11 @@ export type SyntheticAdapter = {
 
 /** @returns the folder */
 export function writeSyntheticAdapter(folder: string, options: SyntheticAdapter): string {
-  const { rank, modules, layers, seed, size = 0.02, dtype = 'F32', config = {} } = options
-  const random = seededRandom(seed)
-  const tensors: Record<string, { shape: number[]; values: number[] }> = {}
-  for (let layer = 0; layer < layers; layer++) {
-    for (const [module, [rows, columns]] of Object.entries(modules)) {
-      const name = `base_model.model.model.layers.${layer}.${module}`
-      const values = (count: number) => Array.from({ length: count }, () => (random() * 2 - 1) * size)
-      tensors[`${name}.lora_A.weight`] = { shape: [rank, columns], values: values(rank * columns) }
-      tensors[`${name}.lora_B.weight`] = { shape: [rows, rank], values: values(rows * rank) }
-    }
+  const { rank, modules, dtype = 'F32', config = {} } = options
+  const tensors: Record<string, { shape: number[]; values: readonly number[] }> = {}
+  for (const [name, values] of adapterValues(options)) {
+    const count = values.length / rank
+    tensors[name] = { shape: name.includes('lora_A') ? [rank, count] : [count, rank], values }
   }
   mkdirSync(folder, { recursive: true })
   const targets = Object.keys(modules).map((module) => module.split('.')[1])
@@ -35,6 +30,22 @@ export function writeSyntheticAdapter(folder: string, options: SyntheticAdapter)
   writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify({ ...peft, bias: 'none', ...config }))
   writeFileSync(join(folder, 'adapter_model.safetensors'), encodeSafetensors(tensors, dtype))
   return folder
+}
+
+/** The weights by their names in the file, row by row: 0 or multiples of 1 / 128 of the largest, which any kind of float holds. */
+export function adapterValues({ rank, modules, layers, seed, size = 0.02 }: SyntheticAdapter): Map<string, number[]> {
+  const random = seededRandom(seed)
+  const unit = 2 ** Math.round(Math.log2(size)) / 128
+  const values = (count: number) => Array.from({ length: count }, () => Math.round((random() * 2 - 1) * 128) * unit + 0)
+  const tensors = new Map<string, number[]>()
+  for (let layer = 0; layer < layers; layer++) {
+    for (const [module, [rows, columns]] of Object.entries(modules)) {
+      const name = `base_model.model.model.layers.${layer}.${module}`
+      tensors.set(`${name}.lora_A.weight`, values(rank * columns))
+      tensors.set(`${name}.lora_B.weight`, values(rows * rank))
+    }
+  }
+  return tensors
 }
 
 export function encodeSafetensors(
