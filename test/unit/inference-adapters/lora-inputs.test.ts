@@ -21,8 +21,8 @@ function adapter(chunks: number, value: number): PackedAdapter {
 
 function open() {
   const adapters = new Map([
-    ['small', adapter(1, 1)],
-    ['large', adapter(2, 2)],
+    ['one', adapter(1, 1)],
+    ['two', adapter(2, 2)],
   ])
   const inputs = openLoraInputs({ adapters, products: ['qkv', 'down'], layers: 1, graph })
   const bound = new Map<string, { data: TensorData; shape: number[] }>()
@@ -43,7 +43,7 @@ function open() {
 
 test('each row sees its own adapter and no other, largest first', () => {
   const { bound, run } = open()
-  run(['small', null, 'large'])
+  run(['one', null, 'two'])
   expect(bound.get('lora.qkv.mask')?.shape).toEqual([3, 3, 1])
   expect([...(bound.get('lora.qkv.mask')?.data ?? [])]).toEqual([0, 0, 1, 0, 0, 1, 1, 0, 0])
   const a = bound.get('lora.0.qkv.a')
@@ -56,7 +56,7 @@ test('each row sees its own adapter and no other, largest first', () => {
 
 test('a product that none of the adapters changes gets zeros', () => {
   const { bound, run } = open()
-  run(['small'], 7)
+  run(['one'], 7)
   expect(bound.get('lora.0.down.a')?.shape).toEqual([1, COLUMNS, 16])
   expect([...(bound.get('lora.0.down.a')?.data ?? [])].some((value) => value !== 0)).toBe(false)
   expect([...(bound.get('lora.down.mask')?.data ?? [])]).toEqual([0])
@@ -65,25 +65,25 @@ test('a product that none of the adapters changes gets zeros', () => {
 
 test('weights are bound anew only when the set of adapters changes, and one alone is never copied', () => {
   const { adapters, bound, run, binds } = open()
-  run(['small', null, null])
-  expect(bound.get('lora.0.qkv.a')?.data).toBe(adapters.get('small')?.products.get('qkv')?.layers[0]?.a)
+  run(['one', null, null])
+  expect(bound.get('lora.0.qkv.a')?.data).toBe(adapters.get('one')?.products.get('qkv')?.layers[0]?.a)
   const before = binds()
-  run([null, 'small', 'small'])
+  run([null, 'one', 'one'])
   expect(binds()).toBe(before)
   expect([...(bound.get('lora.qkv.mask')?.data ?? [])]).toEqual([0, 1, 1])
-  run(['large', 'small', null])
+  run(['two', 'one', null])
   const joined = bound.get('lora.0.qkv.a')?.data
-  run(['small', 'large', 'large'])
+  run(['one', 'two', 'two'])
   expect(bound.get('lora.0.qkv.a')?.data).toBe(joined)
 })
 
 test('an adapter that is forgotten is bound nowhere, and cannot be used', () => {
   const { adapters, inputs, bound, run } = open()
-  run(['small', 'large'])
-  adapters.delete('small')
-  inputs.forget('small')
+  run(['one', 'two'])
+  adapters.delete('one')
+  inputs.forget('one')
   expect([...(bound.get('lora.0.qkv.a')?.data ?? [])].some((value) => value !== 0)).toBe(false)
-  expect(() => run(['small', 'large'])).toThrow('small')
-  run(['large', 'large'])
+  expect(() => run(['one', 'two'])).toThrow('one')
+  run(['two', 'two'])
   expect(bound.get('lora.0.qkv.a')?.shape).toEqual([2, COLUMNS, 16])
 })
