@@ -1,18 +1,11 @@
 /** Writes the tokenizer of a GGUF file as Hugging Face's tokenizer.json. */
 import { GgufError } from './gguf-cursor.ts'
 import type { GgufFile, GgufValue } from './gguf-file.ts'
+import { byteLevel, PRE_TOKENIZERS } from './pre-tokenizers.ts'
 
 /** Values of tokenizer.ggml.token_type (llama.cpp's llama_token_type). */
 const TOKEN_CONTROL = 3
 const TOKEN_USER_DEFINED = 4
-
-const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true }
-
-/** How text is cut before the byte pairs are merged, by tokenizer.ggml.pre. */
-const PRE_TOKENIZERS: Record<string, object[]> = {
-  smollm: [{ type: 'Digits', individual_digits: true }, byteLevel],
-  'gpt-2': [byteLevel],
-}
 
 export type SpecialTokens = { bosTokenId: number | null; eosTokenIds: number[]; chatTemplate: string | null }
 
@@ -22,8 +15,8 @@ export function tokenizerJson(file: GgufFile): object {
   if (model !== 'gpt2')
     throw new GgufError(`its tokenizer is ${String(model)}, and the one that can be imported is gpt2 (byte-level BPE)`)
   const pre = String(file.metadata.get('tokenizer.ggml.pre') ?? 'gpt-2')
-  const pretokenizers = PRE_TOKENIZERS[pre]
-  if (!pretokenizers) {
+  const rules = Object.hasOwn(PRE_TOKENIZERS, pre) ? PRE_TOKENIZERS[pre] : undefined
+  if (!rules) {
     throw new GgufError(
       `its pre-tokenizer is ${pre}, and those that can be imported are ${Object.keys(PRE_TOKENIZERS).join(', ')}`,
     )
@@ -40,8 +33,8 @@ export function tokenizerJson(file: GgufFile): object {
       const special = type === TOKEN_CONTROL
       return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }]
     }),
-    normalizer: null,
-    pre_tokenizer: { type: 'Sequence', pretokenizers },
+    normalizer: rules.normalizer ?? null,
+    pre_tokenizer: { type: 'Sequence', pretokenizers: rules.pretokenizers },
     post_processor: null,
     decoder: { ...byteLevel, add_prefix_space: true },
     model: {
@@ -52,6 +45,7 @@ export function tokenizerJson(file: GgufFile): object {
       end_of_word_suffix: null,
       fuse_unk: false,
       byte_fallback: false,
+      ...(rules.ignoreMerges ? { ignore_merges: true } : {}),
       vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
       merges: strings(file, 'tokenizer.ggml.merges'),
     },
