@@ -1,4 +1,5 @@
-"""Writes expected-prompts.json: what transformers renders from the templates of this folder. A development tool: pip install transformers jinja2."""
+"""Writes expected-prompts.json: what transformers renders from the templates of this folder. A development tool: pip install transformers jinja2;
+`npm run format` afterwards."""
 
 import importlib.metadata
 import json
