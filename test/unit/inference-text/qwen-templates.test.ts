@@ -1,4 +1,4 @@
-/** The chat templates of Qwen, with tools and thinking, render as they do in transformers (templates/make_prompts.py). */
+/** The chat templates of Qwen, with tools and thinking, render as they do in transformers (fixtures/make_prompts.py). */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -13,7 +13,7 @@ type Case = {
   prompt: string
 }
 
-const FOLDER = join(import.meta.dirname, 'templates')
+const FOLDER = join(import.meta.dirname, 'fixtures')
 const { cases }: { cases: Case[] } = JSON.parse(readFileSync(join(FOLDER, 'expected-prompts.json'), 'utf8'))
 
 test.each(cases)('$template: $title', ({ template, messages, tools, add_generation_prompt, prompt }) => {
