@@ -15,7 +15,7 @@ export type Settings = {
   host: string
   port: number
   access: Access
-  /** A name of the catalogue, or the path of a GGUF file. */
+  /** A name of the catalogue, the path of a GGUF file, or a file of the Hub. */
   model: string
   slots: number
   queueMax: number
@@ -53,7 +53,7 @@ const OPTIONS = {
     env: 'PERIGEE_INFERENCE_MODEL',
     fallback: DEFAULT_MODEL,
     schema: z.string().check(z.minLength(1)),
-    help: 'name of a known model, or path of a GGUF file',
+    help: 'name of a known model (npm run models -- list), path of a GGUF file, or hf:OWNER/REPO/FILE.gguf[@REVISION]',
   },
   slots: { env: 'PERIGEE_INFERENCE_SLOTS', fallback: '8', schema: whole(1, 256), help: 'requests that run at once' },
   queue: {
