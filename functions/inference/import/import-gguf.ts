@@ -32,6 +32,7 @@ export async function importGguf(
   const { file } = opened
   try {
     const shape = readDecoderShape(file)
+    const tokenizer = tokenizerJson(file)
     const { architecture, layers, hiddenSize, heads, kvHeads, headDim, vocabSize, contextLength } = shape
     const config: ModelConfig = {
       importerVersion: IMPORTER_VERSION,
@@ -47,7 +48,6 @@ export async function importGguf(
       ...specialTokens(file, vocabSize),
       weightsSha256: options.weightsSha256,
     }
-    const tokenizer = tokenizerJson(file)
     const graph = await buildDecoderGraph(file, shape, options.accuracyLevel ?? 4)
     await graph.finish(options.folder, `perigee importer ${IMPORTER_VERSION}`, options.onProgress ?? (() => {}))
     await writeFile(join(options.folder, TOKENIZER_FILE), JSON.stringify(tokenizer))

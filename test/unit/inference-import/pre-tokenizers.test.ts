@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { GgufFile, GgufValue } from '../../../functions/inference/import/gguf-file.ts'
-import { tokenizerJson } from '../../../functions/inference/import/tokenizer-json.ts'
+import { specialTokens, tokenizerJson } from '../../../functions/inference/import/tokenizer-json.ts'
 import { createTokenizer } from '../../../functions/inference/text/tokenizer.ts'
 
 type Expected = {
@@ -57,4 +57,13 @@ test('the names of special tokens are one token each, and only control tokens ar
   const ids = tokenizer.encode('<|im_start|><think>a</think><|im_end|>', { specialTokens: true })
   expect(ids).toHaveLength(5)
   expect(tokenizer.decode(ids)).toBe('<think>a</think>')
+})
+
+test.each([
+  { pre: 'qwen2', ends: [2, 0] },
+  { pre: 'smollm', ends: [2] },
+])('$pre: an answer ends where its generation_config.json says, beside what the file names', ({ pre, ends }) => {
+  const file = fileWith(pre)
+  const metadata = new Map([...file.metadata, ['tokenizer.ggml.eos_token_id', 2]] as [string, GgufValue][])
+  expect(specialTokens({ ...file, metadata }, EXPECTED.tokens.length).eosTokenIds).toEqual(ends)
 })

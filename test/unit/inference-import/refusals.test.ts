@@ -155,7 +155,7 @@ test.each<{ title: string; file: Buffer; reason: string }>([
   },
   {
     title: 'another kind of tokenizer',
-    file: withMetadata({ 'tokenizer.ggml.model': { text: 'llama' } }),
+    file: withMetadata({ 'tokenizer.ggml.model': { text: 'llama' }, 'tokenizer.ggml.pre': { text: 'default' } }),
     reason: 'tokenizer is llama',
   },
   {
