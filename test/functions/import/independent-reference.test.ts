@@ -22,7 +22,12 @@ beforeAll(async () => {
 })
 afterAll(() => rm(root, { recursive: true, force: true }))
 
-const FILES = ['llama', 'qwen2', 'qwen3'].flatMap((name) => [`${name}-classic.gguf`, `${name}-k-quants.gguf`])
+const FILES = [
+  ...['llama', 'qwen2', 'qwen3'].flatMap((name) => [`${name}-classic.gguf`, `${name}-k-quants.gguf`]),
+  // Scaled positions: as a number in the metadata, and as a factor of each frequency.
+  'llama-linear.gguf',
+  'llama-llama3.gguf',
+].sort()
 
 test.each(FILES)('the logits of every position are those of transformers: %s', async (name) => {
   const folder = await mkdtemp(join(root, 'model-'))
