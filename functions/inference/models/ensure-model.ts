@@ -1,6 +1,6 @@
 /** The model store's one entry: whatever has been done already, afterwards the imported model lies in a folder. */
 import { stat } from 'node:fs/promises'
-import { basename, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { cacheDirectory } from './cache-directory.ts'
 import { CATALOGUE, type CatalogueEntry, DEFAULT_MODEL } from './catalogue.ts'
 import { fetchWeights } from './fetch-weights.ts'
@@ -11,6 +11,7 @@ import type { ModelConfig } from './model-config.ts'
 import type { OnProgress } from './model-progress.ts'
 import { identifyModel, type ModelTarget } from './model-target.ts'
 import { pinnedWeights, readPin, writePin } from './pinned-weights.ts'
+import { unreachableMessage } from './unreachable-message.ts'
 import type { Tried } from './weight-source.ts'
 
 export type EnsureModelOptions = {
@@ -67,16 +68,16 @@ export async function ensureModel(options: EnsureModelOptions): Promise<EnsureMo
   const fetchOf = options.fetch ?? fetch
   const known = target.exact
     ? { ok: true as const, weights: target.exact }
-    : await pinnedWeights({ ...hubAccess(env), name, hub: target.hub, cacheDir, fetch: fetchOf, acceptChanged })
-  if (!known.ok) return { ok: false, code: 'unreachable', message: unreachableMessage(target, [known.tried]) }
-  const { weights } = known
-  const folder = importedFolder(cacheDir, name, weights.sha256)
+    : await pinnedWeights({ ...hubAccess(env), hub: target.hub, cacheDir, fetch: fetchOf, acceptChanged })
+  if (!known.ok) return unreachable(target, [known.tried])
+  const { weights: entry } = known
+  const folder = importedFolder(cacheDir, name, entry.sha256)
   const config = await readImported(folder)
   if (config) return { ok: true, folder, config }
   const { pythons } = options
-  const fetched = await fetchWeights({ weights, cacheDir, onProgress, fetch: fetchOf, env, pythons })
-  if (!fetched.ok) return { ok: false, code: 'unreachable', message: unreachableMessage(target, fetched.tried) }
-  return imported({ name, path: fetched.path, sha256: weights.sha256, folder, onProgress })
+  const fetched = await fetchWeights({ entry, cacheDir, onProgress, fetch: fetchOf, env, pythons })
+  if (!fetched.ok) return unreachable(target, fetched.tried)
+  return imported({ name, path: fetched.path, sha256: entry.sha256, folder, onProgress })
 }
 
 async function ensureFile(options: {
@@ -124,17 +125,9 @@ async function imported(options: Parameters<typeof importOnce>[0]): Promise<Ensu
   return result.ok ? { ok: true, folder, config: result.config } : { ...result, code: 'file_unusable' }
 }
 
-function unreachableMessage({ name, word, hub, exact }: ModelTarget, tried: readonly Tried[]): string {
-  const file = basename(hub.path)
-  return [
-    `${name} could not be fetched. Tried:`,
-    ...tried.map(({ source, reason }) => `  - ${source}: ${reason}`),
-    `Fetch ${file}${exact ? ` (${exact.byteLength} bytes)` : ''} where you can, for instance from`,
-    `  https://huggingface.co/${hub.repository}/resolve/${hub.revision}/${hub.path}`,
-    'and give it:',
-    `  npm run models -- pull ${word} --file PATH`,
-    ...(exact
-      ? []
-      : ['If the Hub has replaced the file and you want what it has now: --accept-changed in place of --file PATH']),
-  ].join('\n')
+function unreachable({ word, hub, exact }: ModelTarget, tried: readonly Tried[]): EnsureModelResult {
+  const message = unreachableMessage(word, exact ?? { file: hub.path, hub }, tried, 'it')
+  const remedy =
+    'If the Hub has replaced the file and you want what it has now: --accept-changed in place of --file PATH'
+  return { ok: false, code: 'unreachable', message: exact ? message : `${message}\n${remedy}` }
 }

@@ -1,8 +1,8 @@
 /** Weights from the Hugging Face Hub, resumable: what has arrived stays in the target and the next attempt asks for the rest. */
 import { open, stat, truncate } from 'node:fs/promises'
+import type { WeightFile } from './catalogue.ts'
 import { type HubAccess, hubRefusal, hubRequest, linkedSha256 } from './hub-request.ts'
 import { reasonOfFetch, Watchdog } from './watchdog.ts'
-import type { WeightFile } from './weight-file.ts'
 import type { SourceResult } from './weight-source.ts'
 
 /** An unreachable Hub must cost little, since another source follows. */
@@ -15,7 +15,7 @@ const STALL_TIMEOUT_MS = 30_000
 const RESUMES_MAX = 5
 
 export type HubOptions = HubAccess & {
-  weights: WeightFile
+  entry: WeightFile & Required<Pick<WeightFile, 'hub'>>
   /** The partial file, which becomes the whole one. */
   target: string
   onBytes: (done: number) => void
@@ -24,10 +24,10 @@ export type HubOptions = HubAccess & {
 }
 
 export async function pullFromHub(options: HubOptions): Promise<SourceResult> {
-  const { weights, target } = options
+  const { entry, target } = options
   for (let attempt = 0; ; attempt++) {
     const before = await sizeOf(target)
-    const result = await pullRest(options, before > weights.byteLength ? 0 : before)
+    const result = await pullRest(options, before > entry.byteLength ? 0 : before)
     // Again only if the line broke after something arrived: refusals and unreachable hosts stay what they are.
     const goesOn = !result.ok && result.isBroken === true && (await sizeOf(target)) > before
     if (!goesOn || attempt >= RESUMES_MAX) return result
@@ -38,8 +38,8 @@ export async function pullFromHub(options: HubOptions): Promise<SourceResult> {
 type PullResult = SourceResult & { isBroken?: boolean }
 
 async function pullRest(options: HubOptions, from: number): Promise<PullResult> {
-  const { weights, target, onBytes } = options
-  if (from === weights.byteLength) return { ok: true }
+  const { entry, target, onBytes } = options
+  if (from === entry.byteLength) return { ok: true }
   const watchdog = new Watchdog()
   try {
     const response = await request(options, from, watchdog)
@@ -59,9 +59,9 @@ async function pullRest(options: HubOptions, from: number): Promise<PullResult> 
       watchdog.restart(STALL_TIMEOUT_MS, `nothing arrived for ${STALL_TIMEOUT_MS / 1_000} s`)
       for await (const chunk of response.body) {
         watchdog.restart(STALL_TIMEOUT_MS, `nothing arrived for ${STALL_TIMEOUT_MS / 1_000} s`)
-        if (done + chunk.length > weights.byteLength) {
+        if (done + chunk.length > entry.byteLength) {
           await file.truncate(0)
-          return { ok: false, reason: `it is longer than the expected ${weights.byteLength} bytes` }
+          return { ok: false, reason: `it is longer than the expected ${entry.byteLength} bytes` }
         }
         await file.write(chunk, 0, chunk.length, done)
         done += chunk.length
@@ -70,8 +70,8 @@ async function pullRest(options: HubOptions, from: number): Promise<PullResult> 
     } finally {
       await file.close()
     }
-    if (done === weights.byteLength) return { ok: true }
-    return { ok: false, isBroken: true, reason: `it ended after ${done} of ${weights.byteLength} bytes` }
+    if (done === entry.byteLength) return { ok: true }
+    return { ok: false, isBroken: true, reason: `it ended after ${done} of ${entry.byteLength} bytes` }
   } catch (error) {
     return { ok: false, isBroken: true, reason: watchdog.reason ?? reasonOfFetch(error) }
   } finally {
@@ -81,8 +81,8 @@ async function pullRest(options: HubOptions, from: number): Promise<PullResult> 
 
 /** The answer that carries the file, after redirects; or why there is none. */
 async function request(options: HubOptions, from: number, watchdog: Watchdog): Promise<Response | string> {
-  const { weights } = options
-  const made = hubRequest(weights.hub, options)
+  const { entry } = options
+  const made = hubRequest({ ...entry.hub, path: entry.file }, options)
   if (typeof made === 'string') return made
   let { url } = made
   for (let hop = 0; hop <= REDIRECTS_MAX; hop++) {
@@ -93,9 +93,9 @@ async function request(options: HubOptions, from: number, watchdog: Watchdog): P
     const response = await options.fetch(url, { headers, redirect: 'manual', signal: watchdog.signal })
     const location = response.headers.get('location')
     const announced = linkedSha256(response.headers)
-    if (announced !== null && announced !== weights.sha256) {
+    if (announced !== null && announced !== entry.sha256) {
       await response.body?.cancel()
-      return `it has another file there now, with the SHA-256 ${announced} and not ${weights.sha256}`
+      return `it has another file there now, with the SHA-256 ${announced} and not ${entry.sha256}`
     }
     if (response.status < 300 || response.status >= 400 || !location) return response
     await response.body?.cancel()

@@ -1,8 +1,7 @@
 /** Which model is meant by a name of the catalogue or by a file of the Hub, and what is known of its file before anyone is asked. */
 import { basename } from 'node:path'
-import type { CatalogueEntry } from './catalogue.ts'
+import type { CatalogueEntry, WeightFile } from './catalogue.ts'
 import { type HubFile, parseHubFile } from './hub-file.ts'
-import type { WeightFile } from './weight-file.ts'
 
 export type ModelTarget = {
   /** What the model is called in the API; part of paths. */
@@ -26,7 +25,7 @@ export function identifyModel(
   catalogue: readonly CatalogueEntry[],
   defaultName: string,
 ): Identified {
-  const { hub: reference, path } = options
+  const { hub: reference, path: own } = options
   if (reference !== undefined) {
     const parsed = parseHubFile(reference)
     if (!parsed.ok) return parsed
@@ -34,13 +33,13 @@ export function identifyModel(
     if (!MODEL_NAME.test(name)) return { ok: false, message: wrongName(name) }
     return { ok: true, name, target: { name, word: reference, hub: parsed.hub, exact: null } }
   }
-  const name = options.name ?? (path === undefined ? defaultName : nameOfFile(path))
+  const name = options.name ?? (own === undefined ? defaultName : nameOfFile(own))
   if (!MODEL_NAME.test(name)) return { ok: false, message: wrongName(name) }
   const entry = catalogue.find((known) => known.name === name)
   if (!entry) return { ok: true, name, target: null }
-  const { hub, byteLength, sha256, pypi } = entry
-  const exact = sha256 === null ? null : { name, byteLength, sha256, hub, pypi }
-  return { ok: true, name, target: { name, word: name, hub, exact } }
+  const { file: path, sha256 } = entry
+  const exact = sha256 === null ? null : { ...entry, sha256 }
+  return { ok: true, name, target: { name, word: name, hub: { ...entry.hub, path }, exact } }
 }
 
 function wrongName(name: string): string {

@@ -6,10 +6,10 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
+import type { WeightFile } from './catalogue.ts'
 import type { HubFile } from './hub-file.ts'
 import { readHubMetadata } from './hub-metadata.ts'
 import { type HubAccess, hubName } from './hub-request.ts'
-import type { WeightFile } from './weight-file.ts'
 import type { Tried } from './weight-source.ts'
 
 const pinSchema = z.object({
@@ -55,24 +55,23 @@ export async function writePin(
 /** From the pin if there is one, else from the Hub, whose answer becomes the pin. `acceptChanged` asks the Hub whatever was pinned. */
 export async function pinnedWeights(
   options: HubAccess & {
-    name: string
     hub: HubFile
     cacheDir: string
     fetch: typeof fetch
     acceptChanged: boolean
   },
 ): Promise<{ ok: true; weights: WeightFile } | { ok: false; tried: Tried }> {
-  const { name, hub, cacheDir, acceptChanged } = options
+  const { hub, cacheDir, acceptChanged } = options
   const pinned = acceptChanged ? null : await readPin(cacheDir, hub)
-  if (pinned) return { ok: true, weights: weightsOf(name, hub, pinned) }
+  if (pinned) return { ok: true, weights: weightsOf(hub, pinned) }
   const answer = await readHubMetadata(options)
   if (!answer.ok) return { ok: false, tried: { source: hubName(options), reason: answer.reason } }
-  return { ok: true, weights: weightsOf(name, hub, await writePin(cacheDir, hub, answer.metadata)) }
+  return { ok: true, weights: weightsOf(hub, await writePin(cacheDir, hub, answer.metadata)) }
 }
 
 /** Fetched by the commit, where one is known: that never becomes another file. */
-function weightsOf(name: string, hub: HubFile, { sha256, byteLength, commit }: Pin): WeightFile {
-  return { name, sha256, byteLength, hub: { ...hub, revision: commit ?? hub.revision } }
+function weightsOf({ repository, revision, path }: HubFile, { sha256, byteLength, commit }: Pin): WeightFile {
+  return { file: path, byteLength, sha256, hub: { repository, revision: commit ?? revision } }
 }
 
 export function weightsFolder(cacheDir: string): string {

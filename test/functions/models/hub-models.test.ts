@@ -19,9 +19,10 @@ const ENTRY: CatalogueEntry = {
   name: 'tiny',
   description: 'random weights',
   licence: 'none',
-  hub: { repository: 'someone/tiny-GGUF', revision: 'main', path: 'tiny.gguf' },
+  file: 'tiny.gguf',
   byteLength: 1e6,
   sha256: null,
+  hub: { repository: 'someone/tiny-GGUF', revision: 'main' },
 }
 const WORD = 'hf:someone/tiny-GGUF/tiny.gguf'
 
@@ -216,7 +217,7 @@ test.each([
 
 async function metadata(answer: Answer) {
   const server = await fakeHub(answer)
-  const { hub } = ENTRY
+  const hub = { ...ENTRY.hub, path: ENTRY.file }
   const result = await readHubMetadata({ hub, fetch, endpoint: server.url, timeoutMs: 200 })
   await server.close()
   return result.ok ? result.metadata : result.reason

@@ -9,8 +9,9 @@ export const ENTRY = {
   name: 'tiny',
   description: 'random weights',
   licence: 'none',
+  file: 'tiny.gguf',
   byteLength: WEIGHTS.length,
   sha256: createHash('sha256').update(WEIGHTS).digest('hex'),
-  hub: { repository: 'someone/tiny', revision: 'abc123', path: 'tiny.gguf' },
+  hub: { repository: 'someone/tiny', revision: 'abc123' },
   pypi: { package: 'tiny-weights', version: '1.0', member: 'tiny/tiny.gguf' },
 } satisfies CatalogueEntry

@@ -20,7 +20,7 @@ async function pull(answer: Answer, already = '') {
   const target = join(await mkdtemp(join(root, 'hub-')), 'file.part')
   if (already) await writeFile(target, already)
   const onBytes = () => {}
-  const result = await pullFromHub({ weights: ENTRY, target, onBytes, fetch, endpoint: hub.url, connectTimeoutMs: 200 })
+  const result = await pullFromHub({ entry: ENTRY, target, onBytes, fetch, endpoint: hub.url, connectTimeoutMs: 200 })
   await hub.close()
   return { result, asked: hub.asked, bytes: await readFile(target).catch(() => null) }
 }
