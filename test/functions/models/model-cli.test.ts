@@ -32,7 +32,9 @@ function models(...argv: string[]): Promise<{ status: number; stdout: string; st
 test('list shows what is known and whether it is here', async () => {
   expect(await models('list')).toMatchObject({
     status: 0,
-    stdout: expect.stringMatching(/^smollm2-135m-instruct .*98 MB; not here yet\n$/),
+    stdout: expect.stringMatching(
+      /^smollm2-135m-instruct .*98 MB; not here yet\n(.*\n)*all-minilm-l6-v2 .*23 MB; not here yet\n$/,
+    ),
   })
 })
 

@@ -5,7 +5,7 @@ import { syntheticGguf } from '../import/synthetic-gguf.ts'
 
 export const WEIGHTS = syntheticGguf({ weights: 'Q4_0', embeddings: 'Q8_0' }).file
 
-export const ENTRY: CatalogueEntry = {
+export const ENTRY = {
   name: 'tiny',
   description: 'random weights',
   file: 'tiny.gguf',
@@ -13,4 +13,4 @@ export const ENTRY: CatalogueEntry = {
   sha256: createHash('sha256').update(WEIGHTS).digest('hex'),
   hub: { repository: 'someone/tiny', revision: 'abc123' },
   pypi: { package: 'tiny-weights', version: '1.0', member: 'tiny/tiny.gguf' },
-}
+} satisfies CatalogueEntry
