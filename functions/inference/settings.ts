@@ -6,6 +6,7 @@ import { CHUNK_TOKENS_MIN } from './engine/scheduler.ts'
 import { SPIN_US_DEFAULT } from './engine/spin.ts'
 import type { Access } from './http/authorize.ts'
 import { DEFAULT_MODEL } from './models/catalogue.ts'
+import { DEFAULT_EMBEDDING_MODEL } from './models/embedding-catalogue.ts'
 
 z.config(z.locales.en())
 
@@ -25,6 +26,16 @@ export type Settings = {
   spinUs: number
   chunkTokens: number
   batchInvariant: 'always' | 'seeded' | 'never'
+  embedding: EmbeddingSettings
+}
+
+export type EmbeddingSettings = {
+  /** A name of the catalogue, the path of a folder or graph, or `none`. */
+  model: string
+  start: 'first-use' | 'at-start'
+  /** Inputs per batch. */
+  batchMax: number
+  waitMs: number
 }
 
 export type ParsedSettings =
@@ -92,6 +103,30 @@ const OPTIONS = {
     schema: z.enum(['always', 'seeded', 'never']),
     help: 'who gets an answer that does not depend on company: always, seeded (and temperature 0), never',
   },
+  'embedding-model': {
+    env: 'PERIGEE_INFERENCE_EMBEDDING_MODEL',
+    fallback: DEFAULT_EMBEDDING_MODEL,
+    schema: z.string().check(z.minLength(1)),
+    help: 'name of a known embedding model, path of a folder that holds one, or none',
+  },
+  'embedding-start': {
+    env: 'PERIGEE_INFERENCE_EMBEDDING_START',
+    fallback: 'first-use',
+    schema: z.enum(['first-use', 'at-start']),
+    help: 'when the embedding model is fetched and loaded: first-use, at-start',
+  },
+  'embedding-batch': {
+    env: 'PERIGEE_INFERENCE_EMBEDDING_BATCH',
+    fallback: '32',
+    schema: whole(1, 1_024),
+    help: 'inputs of all callers that are embedded together, at most',
+  },
+  'embedding-wait-ms': {
+    env: 'PERIGEE_INFERENCE_EMBEDDING_WAIT_MS',
+    fallback: '100',
+    schema: whole(0, 10_000),
+    help: 'how long an input waits for callers that are on their way, at most; a lone one does not wait',
+  },
 } satisfies Record<string, Option>
 
 type OptionName = keyof typeof OPTIONS
@@ -142,6 +177,12 @@ export function parseSettings(argv: readonly string[], env: NodeJS.ProcessEnv): 
   const settings = {
     ...{ sagemaker, host, port, access, model, slots, queueMax: queue, context, threads },
     ...{ spinUs: options['spin-us'], chunkTokens: chunk, batchInvariant },
+    embedding: {
+      model: options['embedding-model'],
+      start: options['embedding-start'],
+      batchMax: options['embedding-batch'],
+      waitMs: options['embedding-wait-ms'],
+    },
   }
   return { kind: 'settings', settings }
 }

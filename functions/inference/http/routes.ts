@@ -1,5 +1,7 @@
 /** All routes of the server. */
 import { chatCompletions, invocations } from './chat-completions.ts'
+import { detokenize } from './detokenize.ts'
+import { embeddings } from './embeddings.ts'
 import { generate } from './generate.ts'
 import type { Route } from './route.ts'
 import { health, metrics, models, ping } from './status.ts'
@@ -9,9 +11,11 @@ import { tokenize } from './tokenize.ts'
 export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/v1/chat/completions', handler: chatCompletions },
   { method: 'POST', path: '/v1/completions', handler: textCompletions },
+  { method: 'POST', path: '/v1/embeddings', handler: embeddings },
   { method: 'GET', path: '/v1/models', handler: models },
   { method: 'POST', path: '/generate', handler: generate },
   { method: 'POST', path: '/tokenize', handler: tokenize },
+  { method: 'POST', path: '/detokenize', handler: detokenize },
   { method: 'GET', path: '/health', open: true, handler: health },
   { method: 'GET', path: '/metrics', handler: metrics },
 ]

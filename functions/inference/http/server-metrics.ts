@@ -1,4 +1,5 @@
 /** What the server counts, and its Prometheus text (exposition format 0.0.4). */
+import type { BatchReport } from '../embedding/embedding-engine.ts'
 import type { StepReport } from '../engine/engine-messages.ts'
 
 export type ServerMetrics = {
@@ -8,6 +9,8 @@ export type ServerMetrics = {
   requests: Counter<{ route: string; status: string }>
   /** For the engine. */
   step(report: StepReport): void
+  /** For the embedding model. */
+  embeddingBatch(report: BatchReport): void
   /** @param gauges read at the time of asking: name to value */
   text(gauges: Record<string, { help: string; value: number }>): string
 }
@@ -62,7 +65,10 @@ export function createServerMetrics(): ServerMetrics {
     'HTTP requests by route and status.',
   )
   const answers = counter<{ outcome: string }>('perigee_inference_answers_total', 'Answers by how they ended.')
-  const tokens = counter<{ kind: string }>('perigee_inference_tokens_total', 'Tokens read (prompt) and generated.')
+  const tokens = counter<{ kind: string }>(
+    'perigee_inference_tokens_total',
+    'Tokens read (prompt), generated and embedded.',
+  )
   const answerSeconds = histogram(
     'perigee_inference_answer_seconds',
     'From accepting a request to the end of its answer.',
@@ -78,6 +84,8 @@ export function createServerMetrics(): ServerMetrics {
       'One run that advances every running answer by a token.',
     ),
   }
+  const embeddedInputs = counter<Record<string, never>>('perigee_inference_embedded_inputs_total', 'Inputs embedded.')
+  const embeddingSeconds = histogram('perigee_inference_embedding_batch_seconds', 'One batch of inputs to embed.')
   const rows = { waiting: 0, prefilling: 0, decoding: 0 }
   for (const [state, help] of [
     ['waiting', 'Requests that wait for a slot.'],
@@ -100,6 +108,11 @@ export function createServerMetrics(): ServerMetrics {
       if (kind === 'prefill') tokens.count({ kind: 'prompt' }, amount)
       // The list alternates request and token.
       tokens.count({ kind: 'generated' }, generated.length / 2)
+    },
+    embeddingBatch({ inputs, tokens: embedded, milliseconds }) {
+      embeddingSeconds.observe(milliseconds / 1_000)
+      embeddedInputs.count({}, inputs)
+      tokens.count({ kind: 'embedded' }, embedded)
     },
     text(gauges) {
       const lines = families.flatMap((family) => family())

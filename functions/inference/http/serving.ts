@@ -1,4 +1,5 @@
 /** What the routes need of the rest of the server. */
+import type { EmbeddingService } from '../embedding/embedding-service.ts'
 import type { Engine } from '../engine/engine-client.ts'
 import type { ChatTemplate } from '../text/chat-template.ts'
 import type { Encoder } from '../text/encoder.ts'
@@ -29,7 +30,13 @@ export type Serving = {
 }
 
 /** Before the model is there and while the server stops, requests are refused; /health says which. */
-export type Server = { serving: Serving | null; isStopping: boolean; metrics: ServerMetrics }
+export type Server = {
+  serving: Serving | null
+  /** Null where the server has none. */
+  embeddings: EmbeddingService | null
+  isStopping: boolean
+  metrics: ServerMetrics
+}
 
 /** @throws RequestError while the model loads or the server stops */
 export function whenServing({ serving, isStopping }: Server): Serving {

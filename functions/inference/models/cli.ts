@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { cacheDirectory } from './cache-directory.ts'
 import { CATALOGUE, DEFAULT_MODEL } from './catalogue.ts'
+import { EMBEDDING_CATALOGUE } from './embedding-catalogue.ts'
+import { embeddingEntry, embeddingFolder, ensureEmbeddingModel } from './ensure-embedding-model.ts'
 import { ensureModel } from './ensure-model.ts'
 import { HUB_PREFIX } from './hub-file.ts'
 import { importedFolder } from './import-once.ts'
@@ -15,7 +17,8 @@ const USAGE = `Usage:
   npm run models -- pull [MODEL] [--file PATH] [--accept-changed]
                                               fetch and import one; MODEL is a name of the list (${DEFAULT_MODEL}
                                               if not given) or hf:OWNER/REPO/FILE.gguf[@REVISION].
-                                              --file takes a GGUF file instead of the network;
+                                              --file takes a GGUF file instead of the network, or
+                                              the folder of an embedding model's files;
                                               --accept-changed takes what the Hub has now, or the file, in place of
                                               what it had when the model was first fetched
   npm run models -- path [MODEL]              print the folder of an imported model
@@ -42,8 +45,13 @@ async function main(argv: string[]): Promise<number> {
 }
 
 async function list(): Promise<number> {
-  for (const { name, description, licence, byteLength, sha256 } of CATALOGUE) {
-    const about = sha256 === null ? 'about ' : ''
+  const known = [
+    ...CATALOGUE.map((entry) => ({ ...entry, about: entry.sha256 === null ? 'about ' : '' })),
+    ...EMBEDDING_CATALOGUE.map((entry) => {
+      return { ...entry, about: '', byteLength: entry.graph.byteLength + entry.tokenizer.byteLength }
+    }),
+  ]
+  for (const { name, description, licence, about, byteLength } of known) {
     const here = (await folderOf(name)) === null ? 'not here yet' : 'here'
     console.log(`${name}  ${description}; ${about}${Math.round(byteLength / 1e6)} MB; ${licence}; ${here}`)
   }
@@ -53,17 +61,23 @@ async function list(): Promise<number> {
 async function printPath(word: string): Promise<number> {
   const identified = identifyModel(nameOrHub(word), CATALOGUE, DEFAULT_MODEL)
   if (!identified.ok) return fail(identified.message)
-  if (!identified.target) {
+  if (!identified.target && !embeddingEntry(word)) {
     return fail(`There is no model named ${word}. \`npm run models -- list\` shows those that are known.`)
   }
-  const folder = await importedFolderOf(identified.target)
+  const folder = await folderOf(word)
   if (folder === null) return fail(`${word} is not here yet. Fetch it: npm run models -- pull ${word}`)
   console.log(folder)
   return 0
 }
 
-async function folderOf(name: string): Promise<string | null> {
-  const identified = identifyModel(nameOrHub(name), CATALOGUE, DEFAULT_MODEL)
+/** Null where the model is not here, or nothing is called so. */
+async function folderOf(word: string): Promise<string | null> {
+  const embedding = embeddingEntry(word)
+  if (embedding) {
+    const folder = embeddingFolder(cacheDirectory(process.env), embedding)
+    return existsSync(folder) ? folder : null
+  }
+  const identified = identifyModel(nameOrHub(word), CATALOGUE, DEFAULT_MODEL)
   return identified.ok && identified.target ? importedFolderOf(identified.target) : null
 }
 
@@ -78,12 +92,13 @@ async function importedFolderOf({ name, hub, exact }: ModelTarget): Promise<stri
 
 async function pull(word: string | undefined, flags: Flags): Promise<number> {
   const progress = progressWriter(process.stderr)
-  const { name, hub } = nameOrHub(word)
-  const options = { name, hub, path: flags.file, acceptChanged: flags['accept-changed'], onProgress: progress.show }
-  const result = await ensureModel(options)
+  const common = { path: flags.file, onProgress: progress.show }
+  const result = embeddingEntry(word ?? '')
+    ? await ensureEmbeddingModel({ ...common, name: word ?? '' })
+    : await ensureModel({ ...common, ...nameOrHub(word), path: flags.file, acceptChanged: flags['accept-changed'] })
   progress.end()
   if (!result.ok) return fail(result.message)
-  console.log(`${result.config.name} is ready in ${result.folder}`)
+  console.log(`${'name' in result ? result.name : result.config.name} is ready in ${result.folder}`)
   return 0
 }
 

@@ -68,7 +68,7 @@ export async function importOnce(
 }
 
 /** Work of processes that died: under the lock nobody else is at this folder. */
-async function removeLeftovers(parent: string, folder: string): Promise<void> {
+export async function removeLeftovers(parent: string, folder: string): Promise<void> {
   const prefix = `${basename(folder)}.tmp-`
   for (const file of await readdir(parent)) {
     if (file.startsWith(prefix)) await rm(join(parent, file), { recursive: true, force: true })

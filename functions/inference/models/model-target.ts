@@ -47,7 +47,7 @@ function wrongName(name: string): string {
 }
 
 /** A name that is safe in paths and in the API. */
-function nameOfFile(path: string): string {
+export function nameOfFile(path: string): string {
   const name = basename(path)
     .replace(/\.gguf$/i, '')
     .toLowerCase()

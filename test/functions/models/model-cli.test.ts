@@ -36,7 +36,7 @@ test('list shows what is known and whether it is here', async () => {
   expect(await models('list')).toMatchObject({
     status: 0,
     stdout: expect.stringMatching(
-      /^smollm2-135m-instruct .*; 98 MB; Apache-2.0; not here yet\n(.+; about \d+ MB; Apache-2.0; not here yet\n){6}$/,
+      /^smollm2-135m-instruct .*; 98 MB; Apache-2.0; not here yet\n(.+; about \d+ MB; Apache-2.0; not here yet\n){6}all-minilm-l6-v2 .*; 23 MB; Apache-2.0; not here yet\n$/,
     ),
   })
 })
