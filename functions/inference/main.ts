@@ -36,6 +36,7 @@ async function main(): Promise<number | undefined> {
   const folder = await modelFolder(settings)
   if (folder === null) return 1
   const { modelName, slots, context, fingerprint } = await server.serve(folder)
+  if (settings.embedding.start === 'at-start' && !(await server.startEmbeddings())) return 1
   process.stdout.write(
     `inference: ${modelName} answers on ${server.url} (${slots} slots of ${context} tokens, ${settings.threads} threads, ${fingerprint})\n`,
   )

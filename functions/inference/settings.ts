@@ -7,6 +7,7 @@ import { CHUNK_TOKENS_DEFAULT, CHUNK_TOKENS_MIN } from './engine/chunk-length.ts
 import { SPIN_US_DEFAULT } from './engine/spin.ts'
 import type { Access } from './http/authorize.ts'
 import { DEFAULT_MODEL } from './models/catalogue.ts'
+import { DEFAULT_EMBEDDING_MODEL } from './models/embedding-catalogue.ts'
 
 z.config(z.locales.en())
 
@@ -16,7 +17,7 @@ export type Settings = {
   host: string
   port: number
   access: Access
-  /** A name of the catalogue, or the path of a GGUF file. */
+  /** A name of the catalogue, the path of a GGUF file, or a file of the Hub. */
   model: string
   /** Null: as many as memory allows. */
   slots: number | null
@@ -34,6 +35,16 @@ export type Settings = {
   adapters: { name: string; path: string }[]
   /** Adapters below it may be loaded at run time; null for none. */
   adaptersDir: string | null
+  embedding: EmbeddingSettings
+}
+
+export type EmbeddingSettings = {
+  /** A name of the catalogue, the path of a folder or graph, or `none`. */
+  model: string
+  start: 'first-use' | 'at-start'
+  /** Inputs per batch. */
+  batchMax: number
+  waitMs: number
 }
 
 export type ParsedSettings =
@@ -72,7 +83,7 @@ const OPTIONS = {
     env: 'PERIGEE_INFERENCE_MODEL',
     fallback: DEFAULT_MODEL,
     schema: z.string().check(z.minLength(1)),
-    help: 'name of a known model, or path of a GGUF file',
+    help: 'name of a known model (npm run models -- list), path of a GGUF file, or hf:OWNER/REPO/FILE.gguf[@REVISION]',
   },
   slots: {
     env: 'PERIGEE_INFERENCE_SLOTS',
@@ -134,6 +145,30 @@ const OPTIONS = {
     schema: z.string(),
     help: 'LoRA adapters below this folder may be loaded at run time; without it none may',
   },
+  'embedding-model': {
+    env: 'PERIGEE_INFERENCE_EMBEDDING_MODEL',
+    fallback: DEFAULT_EMBEDDING_MODEL,
+    schema: z.string().check(z.minLength(1)),
+    help: 'name of a known embedding model, path of a folder that holds one, or none',
+  },
+  'embedding-start': {
+    env: 'PERIGEE_INFERENCE_EMBEDDING_START',
+    fallback: 'first-use',
+    schema: z.enum(['first-use', 'at-start']),
+    help: 'when the embedding model is fetched and loaded: first-use, at-start',
+  },
+  'embedding-batch': {
+    env: 'PERIGEE_INFERENCE_EMBEDDING_BATCH',
+    fallback: '32',
+    schema: whole(1, 1_024),
+    help: 'inputs of all callers that are embedded together, at most',
+  },
+  'embedding-wait-ms': {
+    env: 'PERIGEE_INFERENCE_EMBEDDING_WAIT_MS',
+    fallback: '100',
+    schema: whole(0, 10_000),
+    help: 'how long an input waits for callers that are on their way, at most; a lone one does not wait',
+  },
 } satisfies Record<string, Option>
 
 type OptionName = keyof typeof OPTIONS
@@ -189,6 +224,12 @@ export function parseSettings(argv: readonly string[], env: NodeJS.ProcessEnv): 
     ...{ spinUs: options['spin-us'], chunkTokens: chunk, chunkMs: options['chunk-ms'], batchInvariant, adapters },
     prefixCacheMb: options['prefix-cache-mb'],
     adaptersDir: options['adapters-dir'] || null,
+    embedding: {
+      model: options['embedding-model'],
+      start: options['embedding-start'],
+      batchMax: options['embedding-batch'],
+      waitMs: options['embedding-wait-ms'],
+    },
   }
   return { kind: 'settings', settings }
 }

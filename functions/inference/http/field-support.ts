@@ -82,3 +82,10 @@ export function refuseUnsupported(body: object, extra: readonly string[]): void 
     throw new RequestError('unsupported_parameter', `This server does not support ${field} with this value.`, field)
   }
 }
+
+/** The same for a request whose fields are few. @throws RequestError for the first field that is not among `read` */
+export function refuseUnread(body: object, read: readonly string[]): void {
+  const field = Object.entries(body).find(([name, value]) => value !== null && !read.includes(name))?.[0]
+  if (field === undefined) return
+  throw new RequestError('unknown_parameter', `This server does not know the field ${field}.`, field)
+}

@@ -1,4 +1,5 @@
 /** What the server counts, and its Prometheus text (exposition format 0.0.4). */
+import type { BatchReport } from '../embedding/embedding-engine.ts'
 import type { StepReport } from '../engine/engine-messages.ts'
 
 export type ServerMetrics = {
@@ -8,6 +9,8 @@ export type ServerMetrics = {
   requests: Counter<{ route: string; status: string }>
   /** For the engine. */
   step(report: StepReport): void
+  /** For the embedding model. */
+  embeddingBatch(report: BatchReport): void
   /** @param gauges read at the time of asking: name to value */
   text(gauges: Record<string, { help: string; value: number }>): string
 }
@@ -64,7 +67,7 @@ export function createServerMetrics(): ServerMetrics {
   const answers = counter<{ outcome: string }>('perigee_inference_answers_total', 'Answers by how they ended.')
   const tokens = counter<{ kind: string }>(
     'perigee_inference_tokens_total',
-    'Tokens computed of prompts (prompt), taken from the prefix cache instead (cached), read again in idle time (reread), and generated.',
+    'Tokens computed of prompts (prompt), taken from the prefix cache instead (cached), read again in idle time (reread), generated, and embedded.',
   )
   const answerSeconds = histogram(
     'perigee_inference_answer_seconds',
@@ -86,6 +89,8 @@ export function createServerMetrics(): ServerMetrics {
     ...head('perigee_inference_prefix_cache_bytes', 'Keys and values kept for later prompts.', 'gauge'),
     `perigee_inference_prefix_cache_bytes ${storedBytes}`,
   ])
+  const embeddedInputs = counter<Record<string, never>>('perigee_inference_embedded_inputs_total', 'Inputs embedded.')
+  const embeddingSeconds = histogram('perigee_inference_embedding_batch_seconds', 'One batch of inputs to embed.')
   const rows = { waiting: 0, prefilling: 0, decoding: 0 }
   for (const [state, help] of [
     ['waiting', 'Requests that wait for a slot.'],
@@ -112,6 +117,11 @@ export function createServerMetrics(): ServerMetrics {
       for (const [, count] of cached) tokens.count({ kind: 'cached' }, count)
       // The list alternates request and token.
       tokens.count({ kind: 'generated' }, generated.length / 2)
+    },
+    embeddingBatch({ inputs, tokens: embedded, milliseconds }) {
+      embeddingSeconds.observe(milliseconds / 1_000)
+      embeddedInputs.count({}, inputs)
+      tokens.count({ kind: 'embedded' }, embedded)
     },
     text(gauges) {
       const lines = families.flatMap((family) => family())

@@ -1,4 +1,5 @@
 /** What the routes need of the rest of the server. */
+import type { EmbeddingService } from '../embedding/embedding-service.ts'
 import type { Engine } from '../engine/engine-client.ts'
 import type { ChatTemplate } from '../text/chat-template.ts'
 import type { Encoder } from '../text/encoder.ts'
@@ -32,7 +33,14 @@ export type Serving = {
 }
 
 /** Before the model is there and while the server stops, requests are refused; /health says which. */
-export type Server = { serving: Serving | null; isStopping: boolean; isDraining: boolean; metrics: ServerMetrics }
+export type Server = {
+  serving: Serving | null
+  /** Null where the server has none. */
+  embeddings: EmbeddingService | null
+  isStopping: boolean
+  isDraining: boolean
+  metrics: ServerMetrics
+}
 
 /** @throws RequestError while the model loads, or the server drains or stops */
 export function whenServing({ serving, isStopping, isDraining }: Server): Serving {

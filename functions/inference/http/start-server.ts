@@ -1,6 +1,7 @@
 /** The whole server: listens at once, loads the model, serves until it is stopped. For main.ts, and for tests in their own process. */
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
+import { openEmbeddingService } from '../embedding/embedding-service.ts'
 import { type EngineClientOptions, startEngine } from '../engine/engine-client.ts'
 import { systemFingerprint } from '../engine/fingerprint.ts'
 import { planMemory, tokenBytes } from '../engine/memory-plan.ts'
@@ -23,14 +24,24 @@ export type RunningServer = {
   url: string
   /** Loads an imported model's folder. Rejects when the engine cannot. */
   serve(folder: string): Promise<Serving>
+  /** Fetches and loads the embedding model now instead of at its first use. False when it cannot, which the log explains. */
+  startEmbeddings(): Promise<boolean>
   /** Takes no more connections, lets answers in flight end for `graceMs`, then hands them back: an error event ends them. */
   stop(graceMs: number): Promise<void>
 }
 
-/** Rejects when the address is taken. */
+/** Rejects when the address is taken, or the embedding model is none. */
 export async function startServer(settings: Settings, log: (line: string) => void): Promise<RunningServer> {
   const metrics = createServerMetrics()
-  const server: Server = { serving: null, isStopping: false, isDraining: false, metrics }
+  const { model, batchMax, waitMs } = settings.embedding
+  const embeddings =
+    model === 'none'
+      ? null
+      : openEmbeddingService({
+          ...{ model, batchMax, waitMs, threads: settings.threads, spinUs: settings.spinUs },
+          ...{ onBatch: metrics.embeddingBatch, log },
+        })
+  const server: Server = { serving: null, embeddings, isStopping: false, isDraining: false, metrics }
   const routes = settings.sagemaker ? [...ROUTES, ...SAGEMAKER_ROUTES] : ROUTES
   const http = createHttpServer({ server, routes, access: settings.access, log })
   await new Promise<void>((listening, reject) => {
@@ -81,6 +92,7 @@ export async function startServer(settings: Settings, log: (line: string) => voi
       }
       return server.serving
     },
+    startEmbeddings: async () => embeddings === null || embeddings.start(),
     async stop(graceMs) {
       server.isStopping = true
       const closed = new Promise<void>((done) => http.close(() => done()))
@@ -91,7 +103,7 @@ export async function startServer(settings: Settings, log: (line: string) => voi
       }, graceMs)
       await closed
       clearTimeout(handBack)
-      await Promise.all([server.serving?.engine.stop(), server.serving?.encoder.stop()])
+      await Promise.all([server.serving?.engine.stop(), server.serving?.encoder.stop(), embeddings?.stop()])
     },
   }
 }

@@ -8,10 +8,18 @@ import { whenServing } from './serving.ts'
 
 export const models: Handler = ({ response, server }) => {
   const { modelName, created, context, engine } = whenServing(server)
-  const model = { id: modelName, object: 'model', created, owned_by: 'perigee', max_model_len: context }
-  const adapters = engine.adapters.list().map(({ name }) => ({ ...model, id: name, parent: modelName }))
-  sendJson(response, 200, { object: 'list', data: [model, ...adapters] })
+  const chat = model(modelName, created, context)
+  const adapters = engine.adapters.list().map(({ name }) => ({ ...chat, id: name, parent: modelName }))
+  const data = [chat, ...adapters]
+  const { embeddings } = server
+  if (embeddings) data.push(model(embeddings.name, embeddings.created, embeddings.opened()?.folder.inputTokensMax))
+  sendJson(response, 200, { object: 'list', data })
 }
+
+/** @param tokensMax that it reads at once; undefined for one that has not been fetched */
+const model = (id: string, created: number, tokensMax: number | undefined) => ({
+  ...{ id, object: 'model', created, owned_by: 'perigee', max_model_len: tokensMax },
+})
 
 /** Liveness: an answer is all it says. A server that loads, drains or has a full queue lives and must not be restarted. */
 export const live: Handler = ({ response }) => sendJson(response, 200, { status: 'ok' })
@@ -66,6 +74,10 @@ export const metrics: Handler = ({ response, server }) => {
     perigee_inference_engine_restarts: {
       help: 'How often the engine was started again since the server began.',
       value: serving?.engine.restarts() ?? 0,
+    },
+    perigee_inference_embedding_waiting: {
+      help: 'Inputs that wait to be embedded.',
+      value: server.embeddings?.opened()?.engine.waiting() ?? 0,
     },
   })
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text)

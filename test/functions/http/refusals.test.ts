@@ -152,13 +152,13 @@ test('a prompt longer than the context is refused as OpenAI does, and max_tokens
 
 test('another model, path or method is told apart', async () => {
   expect(await chat({ model: 'gpt-5' })).toMatchObject({ status: 404, code: 'model_not_found', param: 'model' })
-  expect(await refusal('/v1/embeddings', {})).toMatchObject({ status: 404, code: 'not_found' })
+  expect(await refusal('/v1/images', {})).toMatchObject({ status: 404, code: 'not_found' })
   const response = await fetch(`${server.url}/v1/chat/completions`)
   expect(response.status).toBe(405)
   expect(response.headers.get('allow')).toBe('POST')
 })
 
-test('/generate and /tokenize name what is wrong', async () => {
+test('/generate, /tokenize and /detokenize name what is wrong', async () => {
   expect(await refusal('/generate', { text: 'The sun is', max_length: 0 })).toMatchObject({
     status: 400,
     param: 'max_length',
@@ -166,6 +166,17 @@ test('/generate and /tokenize name what is wrong', async () => {
   expect(await refusal('/generate', { text: '' })).toMatchObject({ status: 400, param: 'text' })
   expect(await refusal('/tokenize', {})).toMatchObject({ status: 400 })
   expect(await refusal('/tokenize', { prompt: 'a', messages: QUESTION.messages })).toMatchObject({ status: 400 })
+  expect(await refusal('/detokenize', { tokens: [1, 49_152] })).toMatchObject({ status: 400, param: 'tokens[1]' })
+  expect(await refusal('/detokenize', { tokens: ['a'] })).toMatchObject({ status: 400, param: 'tokens[0]' })
+  expect(await refusal('/detokenize', {})).toMatchObject({ status: 400, param: 'tokens' })
+})
+
+test('/detokenize gives back the text that /tokenize took, special tokens included', async () => {
+  const prompt = '<|im_start|>user\nÄ 🎈, naïve.<|im_end|>\n'
+  const { tokens } = (await (await post(`${server.url}/tokenize`, { prompt })).json()) as { tokens: number[] }
+  const answer = await post(`${server.url}/detokenize`, { tokens })
+  expect(await answer.json()).toEqual({ prompt })
+  expect(await (await post(`${server.url}/detokenize`, { tokens: [] })).json()).toEqual({ prompt: '' })
 })
 
 test('SageMaker s routes are not there outside its mode', async () => {
