@@ -122,7 +122,7 @@ export const SAMPLING_VECTORS: readonly Vector[] = [
   vector('few', [0, 0, 1], [0, 0], [3, 3, 3, 4, 4, 4], { minTokens: 3, ends: [4, 0] }),
   vector('few', [1, 0, 1], [7, 0], [0, 3, 6, 0, 0, 0], { minTokens: 101, ends: [4] }),
   vector('even', [1, 0, 1], [1, 0], [3, 11, 5, 3, 3, 11], { allowed: [3, 5, 11] }),
-  vector('few', [0, 0, 1], [0, 0], [0, 0, 0, 0, 0, 0], { allowed: [0], minTokens: 3, ends: [0] }),
+  vector('few', [0, 0, 1], [0, 0], [6, 6, 6, 6, 6, 6], { allowed: [6], minTokens: 3, ends: [6] }),
   vector('vocabulary', [1, 0, 1], [3, 0], [20388, 4763, 45677, 28230, 40696, 48813], { minP: 0.3 }),
   vector('vocabulary', [1.5, 500, 0.95], [4, 0], [7897, 7309, 28770, 19223, 47967, 3099], {
     minP: 0.05,

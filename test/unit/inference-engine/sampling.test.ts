@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createAdjustLogits, openHistory, remember } from '../../../functions/inference/engine/adjust-logits.ts'
 import { exp, ln } from '../../../functions/inference/engine/exact-math.ts'
+import { createMinP } from '../../../functions/inference/engine/min-p.ts'
 import { philox } from '../../../functions/inference/engine/philox.ts'
 import { createPhiloxWords } from '../../../functions/inference/engine/philox-wasm.ts'
 import { createSampler, gumbel, type SamplingParameters } from '../../../functions/inference/engine/sampler.ts'
@@ -163,6 +164,12 @@ test('the fast way gives the token of the rule, whatever the parameters and howe
       naive(changed, all, round),
     )
   }
+})
+
+test('min_p keeps a token whose mass is rounded up to the least that is asked for', () => {
+  const logits = Float32Array.from([0, Math.log(1.6 / 2 ** 32), Math.log(1.4 / 2 ** 32)])
+  // 1.72 of 2^32: a mass of 1.6 counts as 2, one of 1.4 as 1.
+  expect([...createMinP(logits.length)(logits, 0, 1, 4e-10).ids]).toEqual([0, 1])
 })
 
 test('top_p keeps the fewest tokens that reach it, the first ones where they are equal', () => {
