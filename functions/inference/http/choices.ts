@@ -58,5 +58,10 @@ function sumOf(plans: readonly AnswerPlan[], usages: readonly Usage[]): Usage {
   const isFirstOfPrompt = ({ sampling }: AnswerPlan) => sampling.choice === 0
   const prompt_tokens = plans.filter(isFirstOfPrompt).reduce((sum, { prompt }) => sum + prompt.length, 0)
   const completion_tokens = usages.reduce((sum, usage) => sum + usage.completion_tokens, 0)
-  return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+  const cached_tokens = usages.reduce((sum, usage) => sum + (usage.prompt_tokens_details?.cached_tokens ?? 0), 0)
+  return {
+    ...{ prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens },
+    // The choices of one prompt share it, so that together they may take more from the cache than it has.
+    prompt_tokens_details: { cached_tokens: Math.min(cached_tokens, prompt_tokens) },
+  }
 }

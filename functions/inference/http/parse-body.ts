@@ -66,8 +66,11 @@ function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   return { ...best, path: [...issue.path, ...best.path] }
 }
 
-/** No path is as deep as the weight of the right type. */
-const closeness = (issue: z.core.$ZodIssue) => issue.path.length + (issue.code === 'invalid_type' ? 0 : 1_000)
+/** No path is as deep as the weight of the right type; of two lists the one that is right for longer is closer. */
+function closeness({ path, code }: z.core.$ZodIssue): number {
+  const index = path.findLast((key) => typeof key === 'number') ?? 0
+  return path.length + index / (index + 1) + (code === 'invalid_type' ? 0 : 1_000)
+}
 
 /** As in `messages[0].content`. */
 function pathOf(path: readonly PropertyKey[]): string {

@@ -12,7 +12,8 @@ export type RealServer = RunningServer & { serving: Serving; log: string[] }
 export function settingsFrom(argv: string[], env: Record<string, string> = {}): Settings {
   // Not by the memory that happens to be free: tests must do the same everywhere.
   const sizes = ['--context', '512', '--slots', '8', '--prefix-cache-mb', '512']
-  const parsed = parseSettings(['--port', '0', '--threads', '2', ...sizes, ...argv], env)
+  const fixed = ['--port', '0', '--threads', '2', ...sizes, '--embedding-model', 'none']
+  const parsed = parseSettings([...fixed, ...argv], env)
   if (parsed.kind !== 'settings') throw new Error(parsed.kind === 'wrong' ? parsed.message : parsed.text)
   return parsed.settings
 }

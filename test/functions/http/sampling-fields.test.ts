@@ -153,7 +153,7 @@ describe('echo', () => {
     const { choices, usage } = await complete(body)
     const { tokens, token_logprobs, top_logprobs, text_offset } = textLogged(choices[0])
     expect(choices[0]).toMatchObject({ text: TEXT, finish_reason: 'length', token_ids: [] })
-    expect(usage).toEqual({ prompt_tokens: ids.length, completion_tokens: 0, total_tokens: ids.length })
+    expect(usage).toMatchObject({ prompt_tokens: ids.length, completion_tokens: 0, total_tokens: ids.length })
     expect(tokens.join('')).toBe(TEXT)
     expect([token_logprobs[0], top_logprobs[0]]).toEqual([null, null])
     for (const [index, token] of tokens.entries()) {

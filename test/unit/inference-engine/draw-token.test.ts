@@ -9,6 +9,7 @@ const END = 0
 const SIZE = 5
 const newStep = (): StepReport => ({
   ...{ kind: 'decode', milliseconds: 0, amount: 0, tokens: [], ended: [], waiting: 0, prefilling: 0, decoding: 0 },
+  ...{ cached: [], storedBytes: 0 },
 })
 const drawToken = createDrawToken(SIZE, createSampler(SIZE), [END])
 const requestOf = (change: Partial<EngineRequest>): EngineRequest => ({
