@@ -9,7 +9,8 @@
  * decode runs have at least two rows, chunks have at least two tokens, and a generated token is always computed by a decode run.
  */
 import type { Decoder } from './decoder.ts'
-import type { BatchInvariant, EngineRequest, FinishReason, StepReport } from './engine-messages.ts'
+import { createDrawToken, type Drawing, openDrawing } from './draw-token.ts'
+import type { BatchInvariant, EngineRequest, StepReport } from './engine-messages.ts'
 import type { Sampler } from './sampler.ts'
 
 export type SchedulerOptions = {
@@ -29,15 +30,10 @@ export type Scheduler = {
   failed: Promise<unknown>
 }
 
-type Running = {
-  request: EngineRequest
+type Running = Drawing & {
   row: number
   /** Tokens in the row. */
   position: number
-  /** Tokens of the answer known so far, those replayed included. */
-  answer: number[]
-  /** How many of them came with the request and need no sampling. */
-  replayed: number
 }
 
 /** Every so many chunks the request that waits longest is served, so that short prompts cannot starve a long one. */
@@ -52,6 +48,7 @@ export const rowsFor = (slots: number): number => Math.max(ROWS_MIN, slots)
 
 export function createScheduler(decoder: Decoder, sampler: Sampler, options: SchedulerOptions): Scheduler {
   const { slots, chunkTokens } = options
+  const drawToken = createDrawToken(sampler, decoder.config.eosTokenIds)
   const waiting: EngineRequest[] = []
   const prefilling: Running[] = []
   /** The index is the row. */
@@ -94,13 +91,7 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     while (decoding.length + prefilling.length < slots) {
       const request = waiting.shift()
       if (request === undefined) return
-      prefilling.push({
-        request,
-        row: freeRow(),
-        position: 0,
-        answer: [...request.answer],
-        replayed: request.answer.length,
-      })
+      prefilling.push({ ...openDrawing(request), row: freeRow(), position: 0 })
     }
   }
 
@@ -205,21 +196,9 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     options.batchInvariant === 'always' ||
     (options.batchInvariant === 'seeded' && live.some(({ request }) => request.sameness))
 
-  /** Draws the next token of the answer, and ends the request if it was the last. */
+  /** Draws the next token of the answer; an answer that has ended leaves before the next run. */
   function advance(running: Running, logits: Float32Array, step: StepReport) {
-    const { request, answer } = running
-    const token = sampler(logits, request.sampling, answer.length)
-    answer.push(token)
-    step.tokens.push(request.id, token)
-    const reason = finishReason(token, answer.length, request)
-    if (reason === null) return
-    step.ended.push([request.id, reason])
-    cancelled.add(request.id)
-  }
-
-  function finishReason(token: number, length: number, request: EngineRequest): FinishReason | null {
-    if (decoder.config.eosTokenIds.includes(token)) return 'stop'
-    return length >= request.maxTokens ? 'length' : null
+    if (drawToken(running, logits, step)) cancelled.add(running.request.id)
   }
 
   function emptyReport(kind: StepReport['kind'], milliseconds: number, amount: number): StepReport {
