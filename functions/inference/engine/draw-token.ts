@@ -12,6 +12,8 @@ export type Drawing = {
   answer: number[]
   /** How many of them came with the request and need no sampling. */
   replayed: number
+  /** Where a grammar says which tokens may be next, set before each draw: bits of the ids, 32 to an element. Null allows all. */
+  allowed: Int32Array | null
 }
 
 /**
@@ -23,12 +25,12 @@ export type DrawToken = (drawing: Drawing, logits: Float32Array, step: StepRepor
 
 /** What came with a request need not be drawn: it is replayed. */
 export function openDrawing(request: EngineRequest): Drawing {
-  return { request, answer: [...request.answer], replayed: request.answer.length }
+  return { request, answer: [...request.answer], replayed: request.answer.length, allowed: null }
 }
 
 export function createDrawToken(sampler: Sampler, eosTokenIds: readonly number[]): DrawToken {
-  return ({ request, answer }, logits, step) => {
-    const token = sampler(logits, request.sampling, answer.length)
+  return ({ request, answer, allowed }, logits, step) => {
+    const token = sampler(allowed === null ? logits : masked(logits, allowed), request.sampling, answer.length)
     answer.push(token)
     step.tokens.push(request.id, token)
     const reason = finishReason(token, answer.length, request)
@@ -40,4 +42,10 @@ export function createDrawToken(sampler: Sampler, eosTokenIds: readonly number[]
     if (eosTokenIds.includes(token)) return 'stop'
     return length >= request.maxTokens ? 'length' : null
   }
+}
+
+function masked(logits: Float32Array, allowed: Int32Array): Float32Array {
+  return logits.map((logit, id) =>
+    (((allowed[id >> 5] ?? 0) >>> (id & 31)) & 1) === 1 ? logit : Number.NEGATIVE_INFINITY,
+  )
 }

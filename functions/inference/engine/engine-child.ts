@@ -4,6 +4,7 @@
  */
 import { openDecoder } from './decoder.ts'
 import type { EngineOptions, FromEngine, ToEngine } from './engine-messages.ts'
+import { createGrammars } from './grammar/grammars.ts'
 import { readModelConfig } from './model-folder.ts'
 import { ortRoot } from './ort-library.ts'
 import { createSampler } from './sampler.ts'
@@ -24,17 +25,23 @@ async function main() {
   await decoder.prefill({ row: 0, tokens: [0, 0], start: 0, count: 2, position: 0, logits: 'last' })
   await decoder.decode(2, [0, 0], [0, 0])
 
+  const grammars = createGrammars({
+    ...{ folder: options.folder, vocabSize: config.vocabSize, eosTokenIds: config.eosTokenIds },
+    log: (line) => process.stderr.write(`inference engine: ${line}\n`),
+  })
   const scheduler = createScheduler(decoder, createSampler(config.vocabSize), {
     ...options,
+    grammars,
     now: () => performance.now(),
     report: (step) => send({ type: 'step', step }),
   })
   scheduler.failed.then((cause) => fail(cause))
 
   // Sound for the same reason: engine-client.ts is the only sender.
-  process.on('message', (message: ToEngine) => {
-    if (message.type === 'generate') scheduler.submit(message.request)
-    else scheduler.cancel(message.id)
+  process.on('message', async (message: ToEngine) => {
+    if (message.type === 'generate') return scheduler.submit(message.request)
+    if (message.type === 'cancel') return scheduler.cancel(message.id)
+    send({ type: 'compiled', id: message.id, result: await grammars.check(message.grammar) })
   })
   send({ type: 'ready', ortVersion: ortRoot.version, loadMs: performance.now() - started })
 }

@@ -4,7 +4,16 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
-import type { EngineOptions, EngineRequest, FinishReason, FromEngine, StepReport, ToEngine } from './engine-messages.ts'
+import type { GrammarSource } from '../grammar/grammar-source.ts'
+import type {
+  Checked,
+  EngineOptions,
+  EngineRequest,
+  FinishReason,
+  FromEngine,
+  StepReport,
+  ToEngine,
+} from './engine-messages.ts'
 
 export type EngineEvent =
   | { type: 'tokens'; ids: number[] }
@@ -12,8 +21,11 @@ export type EngineEvent =
   /** Nothing comes after it. */
   | { type: 'error'; code: EngineErrorCode }
 
-/** `engine_crashed`: it died while serving this request. `engine_unavailable`: it does not start, or is stopping. */
-export type EngineErrorCode = 'engine_crashed' | 'engine_unavailable'
+/**
+ * `engine_crashed`: it died while serving this request. `engine_unavailable`: it does not start, or is stopping. `grammar_failed`: what
+ * holds the answer to its schema died, and nothing else.
+ */
+export type EngineErrorCode = 'engine_crashed' | 'engine_unavailable' | 'grammar_failed'
 
 /** loading: the first start. restarting: it died and is coming back. down: it died while starting; tried again less and less often. */
 export type EngineState = 'loading' | 'ready' | 'restarting' | 'down' | 'stopped'
@@ -24,6 +36,8 @@ export type Engine = {
   ready: Promise<{ ortVersion: string; loadMs: number }>
   /** Events come in order and never before this returns. */
   generate(request: Omit<EngineRequest, 'id'>, listener: (event: EngineEvent) => void): Generation
+  /** Whether the engine can hold an answer to a grammar; an answer to one that was not asked for here fails. */
+  compile(grammar: GrammarSource): Promise<Checked | { ok: false; code: EngineErrorCode }>
   /** Requests that were accepted and have not ended. */
   inFlight(): number
   /** Of the engine's process, for tests that kill it. */
@@ -55,6 +69,7 @@ export function startEngine(options: EngineClientOptions): Engine {
   const { onStep = () => {}, log = () => {}, ...engineOptions } = options
   const firstReady = Promise.withResolvers<{ ortVersion: string; loadMs: number }>()
   const running = new Map<number, { request: EngineRequest; listener: (event: EngineEvent) => void }>()
+  const compiling = new Map<number, (result: Awaited<ReturnType<Engine['compile']>>) => void>()
   let child: ChildProcess | undefined
   let state: EngineState = 'loading'
   let nextId = 1
@@ -76,6 +91,11 @@ export function startEngine(options: EngineClientOptions): Engine {
   function receive(message: FromEngine) {
     watchSilence()
     if (message.type === 'step') return dispatch(message.step)
+    if (message.type === 'compiled') {
+      compiling.get(message.id)?.(message.result)
+      compiling.delete(message.id)
+      return
+    }
     state = 'ready'
     failedStarts = 0
     firstReady.resolve(message)
@@ -88,6 +108,7 @@ export function startEngine(options: EngineClientOptions): Engine {
       running.get(tokens[i] ?? 0)?.listener({ type: 'tokens', ids: [tokens[i + 1] ?? 0] })
     }
     for (const [id, reason] of step.ended) end(id, { type: 'end', reason })
+    for (const id of step.failed ?? []) end(id, { type: 'error', code: 'grammar_failed' })
     onStep(step)
   }
 
@@ -112,9 +133,15 @@ export function startEngine(options: EngineClientOptions): Engine {
       start()
     }, delayMs)
     onStep(IDLE)
+    failCompiling(wasServing ? 'engine_crashed' : 'engine_unavailable')
     for (const id of [...running.keys()]) {
       end(id, { type: 'error', code: wasServing ? 'engine_crashed' : 'engine_unavailable' })
     }
+  }
+
+  function failCompiling(code: EngineErrorCode) {
+    for (const settle of compiling.values()) settle({ ok: false, code })
+    compiling.clear()
   }
 
   function post(message: ToEngine) {
@@ -155,8 +182,16 @@ export function startEngine(options: EngineClientOptions): Engine {
         },
       }
     },
+    async compile(grammar) {
+      if (state !== 'ready') return { ok: false, code: 'engine_unavailable' }
+      const id = nextId++
+      const result = new Promise<Awaited<ReturnType<Engine['compile']>>>((resolve) => compiling.set(id, resolve))
+      post({ type: 'compile', id, grammar })
+      return result
+    },
     async stop() {
       state = 'stopped'
+      failCompiling('engine_unavailable')
       clearTimeout(restartTimer)
       clearTimeout(silenceTimer)
       for (const id of [...running.keys()]) end(id, { type: 'error', code: 'engine_unavailable' })

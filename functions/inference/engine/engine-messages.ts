@@ -1,4 +1,5 @@
 /** What the server's process and the engine's process say to each other: token ids and numbers, never text. One message per run. */
+import type { GrammarSource } from '../grammar/grammar-source.ts'
 import type { ThreadOptions } from './ort-session.ts'
 import type { SamplingParameters } from './sampler.ts'
 
@@ -32,6 +33,8 @@ export type EngineRequest = {
   sampling: SamplingParameters
   /** The answer must not depend on company. */
   sameness: boolean
+  /** What the answer is held to; it was checked before. */
+  grammar?: GrammarSource
 }
 
 /** What one run did. `tokens` alternates request id and token id; what is replayed does not appear. */
@@ -42,11 +45,23 @@ export type StepReport = {
   amount: number
   tokens: number[]
   ended: [id: number, reason: FinishReason][]
+  /** Requests that cannot go on because what follows their grammar died. Absent: none. */
+  failed?: number[]
   waiting: number
   prefilling: number
   decoding: number
 }
 
-export type ToEngine = { type: 'generate'; request: EngineRequest } | { type: 'cancel'; id: number }
+export type ToEngine =
+  | { type: 'generate'; request: EngineRequest }
+  | { type: 'cancel'; id: number }
+  | { type: 'compile'; id: number; grammar: GrammarSource }
 
-export type FromEngine = { type: 'ready'; ortVersion: string; loadMs: number } | { type: 'step'; step: StepReport }
+export type FromEngine =
+  | { type: 'ready'; ortVersion: string; loadMs: number }
+  | { type: 'step'; step: StepReport }
+  /** The answer to `compile`. */
+  | { type: 'compiled'; id: number; result: Checked }
+
+/** Whether a grammar can be followed; the message says why not. */
+export type Checked = { ok: true } | { ok: false; message: string }

@@ -11,12 +11,15 @@
 import type { Decoder } from './decoder.ts'
 import { createDrawToken, type Drawing, openDrawing } from './draw-token.ts'
 import type { BatchInvariant, EngineRequest, StepReport } from './engine-messages.ts'
+import type { BoundAnswer, Grammars } from './grammar/grammars.ts'
 import type { Sampler } from './sampler.ts'
 
 export type SchedulerOptions = {
   slots: number
   chunkTokens: number
   batchInvariant: BatchInvariant
+  /** For requests that have a grammar. */
+  grammars?: Pick<Grammars, 'open'>
   /** Called after every run that changed something. */
   report(step: StepReport): void
   now(): number
@@ -34,6 +37,10 @@ type Running = Drawing & {
   row: number
   /** Tokens in the row. */
   position: number
+  /** What the answer is held to. */
+  bound: BoundAnswer | null
+  /** Logits from which nothing can be drawn before it is known what may be: the row stands still, the others go on. */
+  undrawn: Float32Array | null
 }
 
 /** Every so many chunks the request that waits longest is served, so that short prompts cannot starve a long one. */
@@ -82,7 +89,11 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     for (let row = decoding.length - 1; row >= 0; row--) {
       if (cancelled.has(decoding[row]?.request.id ?? -1)) leave(row)
     }
-    removeAll(prefilling, ({ request }) => cancelled.has(request.id))
+    removeAll(prefilling, ({ request, bound }) => {
+      if (!cancelled.has(request.id)) return false
+      bound?.close()
+      return true
+    })
     removeAll(waiting, ({ id }) => cancelled.has(id))
     cancelled.clear()
   }
@@ -91,7 +102,10 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     while (decoding.length + prefilling.length < slots) {
       const request = waiting.shift()
       if (request === undefined) return
-      prefilling.push({ ...openDrawing(request), row: freeRow(), position: 0 })
+      const { grammar, answer, maxTokens } = request
+      // Known before the prompt is read, as a rule.
+      const bound = grammar === undefined ? null : (options.grammars?.open(grammar, answer, maxTokens) ?? null)
+      prefilling.push({ ...openDrawing(request), row: freeRow(), position: 0, bound, undrawn: null })
     }
   }
 
@@ -158,6 +172,7 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
 
   /** Takes a row out; the last one moves into the gap. */
   function leave(row: number) {
+    decoding[row]?.bound?.close()
     const last = decoding.pop()
     if (last === undefined || last.row === row) return
     decoder.copyRow(last.row, row, last.position)
@@ -166,6 +181,9 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
   }
 
   async function runStep() {
+    const step = emptyReport('decode', 0, 0)
+    await drawLate(step)
+    if (decoding.length === 0) return send(step)
     const live = [...decoding]
     const tokens: number[] = []
     const positions: number[] = []
@@ -180,9 +198,12 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     }
     const started = options.now()
     const logits = await decoder.decode(tokens.length, tokens, positions)
-    const step = emptyReport('decode', options.now() - started, live.length)
+    step.milliseconds = options.now() - started
+    step.amount = live.length
     const { vocabSize } = decoder.config
     for (const running of live) {
+      // It was fed a filler, which its next token overwrites.
+      if (running.undrawn !== null) continue
       running.position++
       // Still replaying: the next token is known.
       if (running.position - running.request.prompt.length < running.answer.length) continue
@@ -196,9 +217,36 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     options.batchInvariant === 'always' ||
     (options.batchInvariant === 'seeded' && live.some(({ request }) => request.sameness))
 
+  /** Rows whose grammar was not ready at their last run: draws for those that are, and waits only if nobody else has anything to do. */
+  async function drawLate(step: StepReport) {
+    const late = () => decoding.filter(({ undrawn }) => undrawn !== null)
+    const waits = late()
+    if (waits.length > 0 && waits.length === decoding.length && prefilling.length === 0) {
+      await Promise.race(waits.map(({ bound }) => bound?.ready()))
+    }
+    for (const running of late()) {
+      if (running.undrawn !== null && !cancelled.has(running.request.id)) advance(running, running.undrawn, step)
+    }
+    dropCancelled()
+  }
+
   /** Draws the next token of the answer; an answer that has ended leaves before the next run. */
   function advance(running: Running, logits: Float32Array, step: StepReport) {
-    if (drawToken(running, logits, step)) cancelled.add(running.request.id)
+    const { bound, request } = running
+    const allowed = bound?.mask() ?? null
+    if (allowed === 'waiting') {
+      running.undrawn ??= logits.slice()
+      return
+    }
+    running.undrawn = null
+    if (allowed === 'failed') {
+      step.failed = [...(step.failed ?? []), request.id]
+      cancelled.add(request.id)
+      return
+    }
+    running.allowed = allowed
+    if (drawToken(running, logits, step)) cancelled.add(request.id)
+    else bound?.accept(running.answer.at(-1) ?? FILLER)
   }
 
   function emptyReport(kind: StepReport['kind'], milliseconds: number, amount: number): StepReport {

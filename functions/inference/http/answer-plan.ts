@@ -4,6 +4,7 @@ import * as z from 'zod/mini'
 import type { ChatRequest, TextRequest } from '../../../src/contract/chat-completion.ts'
 import { type Continue, type PerigeeRequest, perigeeRequestSchema } from '../../../src/contract/inference-wire.ts'
 import type { SamplingParameters } from '../engine/sampler.ts'
+import type { GrammarSource } from '../grammar/grammar-source.ts'
 import { RequestError } from './request-error.ts'
 import type { Serving } from './serving.ts'
 
@@ -19,6 +20,8 @@ export type AnswerPlan = {
   stops: string[]
   sampling: SamplingParameters
   sameness: boolean
+  /** What the answer is held to; the engine has been asked whether it can. */
+  grammar?: GrammarSource
   stream: boolean
   includeUsage: boolean
   returnTokenIds: boolean

@@ -38,8 +38,9 @@ export function startAnswer(serving: Serving, plan: AnswerPlan, listener: (event
   if (engine.inFlight() >= slots + queueMax) {
     throw new RequestError('queue_full', `${queueMax} requests wait already; try again soon.`)
   }
-  const { prompt, replay: answer, maxTokens, sampling, sameness } = plan
-  const generation = engine.generate({ prompt, answer, maxTokens, sampling, sameness }, (event) => {
+  const { prompt, replay: answer, maxTokens, sampling, sameness, grammar } = plan
+  const asked = { prompt, answer, maxTokens, sampling, sameness, ...(grammar && { grammar }) }
+  const generation = engine.generate(asked, (event) => {
     if (event.type === 'error') return listener(event)
     if (event.type === 'end') return finish(event.reason)
     for (const id of event.ids) {

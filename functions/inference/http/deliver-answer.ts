@@ -1,6 +1,7 @@
 /** Sends one answer to one caller, streamed or whole, and stops the engine when the caller hangs up. */
 import type { ServerResponse } from 'node:http'
 import type { FinishReason, Usage } from '../../../src/contract/chat-completion.ts'
+import type { EngineErrorCode } from '../engine/engine-client.ts'
 import { startAnswer } from './answer.ts'
 import type { AnswerPlan } from './answer-plan.ts'
 import { openEventStream } from './event-stream.ts'
@@ -13,6 +14,7 @@ import type { Serving } from './serving.ts'
 export type AnswerShape = {
   /** Events before the first piece. */
   opening(promptIds: number[] | undefined): unknown[]
+  /** Null when there is nothing to say yet, which is never the case where there are ids. */
   piece(text: string, ids: number[] | undefined): unknown
   closing(reason: FinishReason): unknown
   usage(usage: Usage): unknown
@@ -28,7 +30,7 @@ export type WholeAnswer = {
 }
 
 /** How an answer ended, for the metrics. */
-type Outcome = 'ok' | 'cancelled' | 'engine_crashed' | 'engine_unavailable'
+type Outcome = 'ok' | 'cancelled' | EngineErrorCode
 
 /** @throws RequestError as long as nothing has been sent */
 export function deliverAnswer(serving: Serving, plan: AnswerPlan, shape: AnswerShape, response: ServerResponse) {
@@ -49,7 +51,8 @@ async function stream(serving: Serving, plan: AnswerPlan, shape: AnswerShape, re
     if (event.type === 'piece') {
       clock.firstToken()
       if (event.text === '' && !plan.returnTokenIds) return
-      return events.send(shape.piece(event.text, plan.returnTokenIds ? event.ids : undefined))
+      const shown = shape.piece(event.text, plan.returnTokenIds ? event.ids : undefined)
+      return shown === null ? undefined : events.send(shown)
     }
     clock.over('ok')
     events.send(shape.closing(event.reason))

@@ -1,5 +1,6 @@
 /** Everything that can go wrong with a request, as one table, and the envelope in which OpenAI's clients expect it. */
 import type { OpenAiErrorBody } from '../../../src/contract/chat-completion.ts'
+import type { EngineErrorCode } from '../engine/engine-client.ts'
 
 type Entry = { status: number; type: 'invalid_request_error' | 'authentication_error' | 'server_error' }
 
@@ -17,6 +18,7 @@ const ERRORS = {
   body_too_large: { status: 413, type: 'invalid_request_error' },
   internal_error: { status: 500, type: 'server_error' },
   engine_crashed: { status: 500, type: 'server_error' },
+  grammar_failed: { status: 500, type: 'server_error' },
   queue_full: { status: 503, type: 'server_error' },
   model_loading: { status: 503, type: 'server_error' },
   engine_unavailable: { status: 503, type: 'server_error' },
@@ -44,9 +46,11 @@ export class RequestError extends Error {
   }
 }
 
-/** What the engine said, for the caller. */
-export function engineError(code: 'engine_crashed' | 'engine_unavailable'): RequestError {
-  return code === 'engine_crashed'
-    ? new RequestError(code, 'The inference engine died while it answered; it is being started again.')
-    : new RequestError(code, 'The inference engine is not running.')
+const ENGINE_MESSAGES: Record<EngineErrorCode, string> = {
+  engine_crashed: 'The inference engine died while it answered; it is being started again.',
+  engine_unavailable: 'The inference engine is not running.',
+  grammar_failed: 'What holds the answer to its schema died; it is started again for the next request.',
 }
+
+/** What the engine said, for the caller. */
+export const engineError = (code: EngineErrorCode) => new RequestError(code, ENGINE_MESSAGES[code])

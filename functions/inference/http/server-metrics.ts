@@ -95,7 +95,7 @@ export function createServerMetrics(): ServerMetrics {
     requests,
     step({ kind, milliseconds, amount, tokens: generated, waiting, prefilling, decoding }) {
       Object.assign(rows, { waiting, prefilling, decoding })
-      if (amount === 0) return
+      if (amount === 0 && generated.length === 0) return
       stepSeconds[kind].observe(milliseconds / 1_000)
       if (kind === 'prefill') tokens.count({ kind: 'prompt' }, amount)
       // The list alternates request and token.
