@@ -63,10 +63,13 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
   const cancelled = new Set<number>()
   let chunks = 0
   let busy = false
+  /** Of a request or a hang-up, for whom nobody else must be waited for. */
+  let arrival = Promise.withResolvers<void>()
   const failure = Promise.withResolvers<unknown>()
 
   function submit(request: EngineRequest) {
     waiting.push(request)
+    arrival.resolve()
     if (busy) return
     busy = true
     loop().catch(failure.resolve)
@@ -183,7 +186,7 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
   async function runStep() {
     const step = emptyReport('decode', 0, 0)
     await drawLate(step)
-    if (decoding.length === 0) return send(step)
+    if (decoding.every(({ undrawn }) => undrawn !== null)) return send(step)
     const live = [...decoding]
     const tokens: number[] = []
     const positions: number[] = []
@@ -222,7 +225,8 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     const late = () => decoding.filter(({ undrawn }) => undrawn !== null)
     const waits = late()
     if (waits.length > 0 && waits.length === decoding.length && prefilling.length === 0) {
-      await Promise.race(waits.map(({ bound }) => bound?.ready()))
+      await Promise.race([arrival.promise, ...waits.map(({ bound }) => bound?.ready())])
+      arrival = Promise.withResolvers<void>()
     }
     for (const running of late()) {
       if (running.undrawn !== null && !cancelled.has(running.request.id)) advance(running, running.undrawn, step)
@@ -262,7 +266,12 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     options.report(step)
   }
 
-  return { submit, cancel: (id) => cancelled.add(id), failed: failure.promise }
+  function cancel(id: number) {
+    cancelled.add(id)
+    arrival.resolve()
+  }
+
+  return { submit, cancel, failed: failure.promise }
 }
 
 /** The shortest chunk that may be asked for: one less is still two. */

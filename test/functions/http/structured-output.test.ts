@@ -1,4 +1,5 @@
 import Ajv2020 from 'ajv/dist/2020.js'
+import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChatChunk, ChatResponse } from '../../../src/contract/chat-completion.ts'
 import { randomSchemas } from '../../bench/schemas/random-schemas.ts'
@@ -193,4 +194,30 @@ describe('tools', () => {
     const { choices } = await answer({ messages: history, tools, temperature: 0, max_tokens: 8 })
     expect(choices[0]?.finish_reason).toBeDefined()
   })
+})
+
+test("OpenAI's own client reads schemas and calls, whole and streamed", async () => {
+  const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 })
+  const shared = {
+    model: MODEL,
+    messages: [{ role: 'user' as const, content: 'Name a person.' }],
+    seed: 3,
+    temperature: 1,
+  }
+  const parsed = await client.chat.completions.parse({
+    ...shared,
+    response_format: { type: 'json_schema', json_schema: { name: 'person', strict: true, schema: PERSON } },
+  })
+  expect(ajv.validate(PERSON, parsed.choices[0]?.message.parsed)).toBe(true)
+  const stream = client.chat.completions.stream({
+    ...shared,
+    tools: [{ type: 'function', function: { name: 'save', parameters: PERSON, strict: true } }],
+    tool_choice: 'required',
+    parallel_tool_calls: false,
+  })
+  const { choices } = await stream.finalChatCompletion()
+  const [call] = choices[0]?.message.tool_calls ?? []
+  expect(choices[0]?.finish_reason).toBe('tool_calls')
+  expect(call).toMatchObject({ type: 'function', function: { name: 'save' } })
+  expect(ajv.validate(PERSON, JSON.parse(call?.type === 'function' ? call.function.arguments : ''))).toBe(true)
 })

@@ -5,6 +5,7 @@ import type {
   FinishReason,
   StepReport,
 } from '../../../functions/inference/engine/engine-messages.ts'
+import type { BoundAnswer } from '../../../functions/inference/engine/grammar/grammars.ts'
 import { createSampler } from '../../../functions/inference/engine/sampler.ts'
 import { CHUNK_TOKENS_MIN, createScheduler, rowsFor } from '../../../functions/inference/engine/scheduler.ts'
 import { END_TOKEN, FAKE_VOCABULARY, type FakeRun, fakeDecoder, nextToken } from './fake-decoder.ts'
@@ -12,7 +13,13 @@ import { END_TOKEN, FAKE_VOCABULARY, type FakeRun, fakeDecoder, nextToken } from
 const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: [0, 0] as [number, number], choice: 0 }
 
 function engine(
-  options: { slots?: number; context?: number; chunkTokens?: number; batchInvariant?: BatchInvariant } = {},
+  options: {
+    slots?: number
+    context?: number
+    chunkTokens?: number
+    batchInvariant?: BatchInvariant
+    bound?: BoundAnswer
+  } = {},
 ) {
   const { slots = 8, context = 256, chunkTokens = 16, batchInvariant = 'seeded' } = options
   const runs: FakeRun[] = []
@@ -28,6 +35,7 @@ function engine(
     slots,
     chunkTokens,
     batchInvariant,
+    ...(options.bound && { grammars: { open: () => options.bound as BoundAnswer } }),
     now: () => 0,
     report(step) {
       steps.push(step)
@@ -238,4 +246,54 @@ test('a cancelled request has left its slot before the next run', async () => {
   expect(lengths[4]).toBe(2)
   expect(lengths[5]).toBe(1)
   expect(it.steps.at(-1)).toMatchObject({ waiting: 0, prefilling: 0, decoding: 0 })
+})
+
+describe('a grammar', () => {
+  const ALL = new Int32Array(Math.ceil(FAKE_VOCABULARY / 32)).fill(-1)
+  const grammar = { text: '', limits: null }
+
+  test('that is not ready holds up its own row alone, and changes nothing about the answer', async () => {
+    const ready = Promise.withResolvers<void>()
+    let isReady = false
+    let looks = 0
+    const it = engine({
+      bound: {
+        // Late at every second look even when it works.
+        mask: () => (isReady && ++looks % 2 === 0 ? ALL : 'waiting'),
+        ready: () => (isReady ? Promise.resolve() : ready.promise),
+        accept() {},
+        close() {},
+      },
+    })
+    const held = it.ask({ id: 1, prompt: [1, 2, 3], maxTokens: 12, grammar })
+    expect(await it.ask({ id: 2, prompt: [4, 5, 6], maxTokens: 30 })).toEqual(expected([4, 5, 6], 30))
+    expect(it.answers.get(1)?.tokens).toEqual([])
+    isReady = true
+    ready.resolve()
+    expect(await held).toEqual(expected([1, 2, 3], 12))
+  })
+
+  test('bounds what is drawn, and is closed with its answer', async () => {
+    const only = new Int32Array(ALL.length)
+    only[0] = 1 << 7
+    let isClosed = false
+    const close = () => {
+      isClosed = true
+    }
+    const it = engine({ bound: { mask: () => only, ready: async () => {}, accept() {}, close } })
+    expect(await it.ask({ id: 1, prompt: [1, 2, 3], maxTokens: 3, grammar })).toEqual([7, 7, 7])
+    expect(isClosed).toBe(true)
+  })
+
+  test('that dies ends its answer and no other', async () => {
+    let masks = 0
+    const it = engine({
+      bound: { mask: () => (++masks > 3 ? 'failed' : ALL), ready: async () => {}, accept() {}, close() {} },
+    })
+    void it.ask({ id: 1, prompt: [1, 2, 3], maxTokens: 12, grammar })
+    expect(await it.ask({ id: 2, prompt: [4, 5, 6], maxTokens: 20 })).toEqual(expected([4, 5, 6], 20))
+    expect(it.steps.flatMap(({ failed }) => failed ?? [])).toEqual([1])
+    expect(it.answers.get(1)?.tokens).toEqual(expected([1, 2, 3], 3))
+    expect(it.steps.at(-1)).toMatchObject({ waiting: 0, prefilling: 0, decoding: 0 })
+  })
 })
