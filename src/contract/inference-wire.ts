@@ -18,7 +18,7 @@ export const CONTINUE_TOKENS_MAX = 1_048_576
 export const continueSchema = z.object({
   prompt_token_ids: z.array(tokenId).check(z.minLength(1), z.maxLength(CONTINUE_TOKENS_MAX)),
   output_token_ids: z.array(tokenId).check(z.maxLength(CONTINUE_TOKENS_MAX)),
-  /** UTF-16 code units of the answer's text that the caller already has. */
+  /** UTF-16 code units of the answer's text that the caller already has; of a tool call its name and its arguments count. */
   sent_chars: z.int().check(z.nonnegative()),
 })
 export type Continue = z.infer<typeof continueSchema>

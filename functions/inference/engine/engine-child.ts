@@ -10,6 +10,7 @@ import { GRAPH_FILE } from '../models/model-config.ts'
 import { type AdapterStore, createAdapterStore } from './adapter-store.ts'
 import { openDecoder } from './decoder.ts'
 import type { EngineOptions, EngineRequest, FromEngine, StepReport, ToEngine } from './engine-messages.ts'
+import { createGrammars } from './grammar/grammars.ts'
 import { readModelConfig } from './model-folder.ts'
 import { ortRoot } from './ort-library.ts'
 import { createPrefixStore } from './prefix-store.ts'
@@ -37,8 +38,13 @@ async function main() {
   const loaded = []
   for (const source of options.adapters ?? []) loaded.push(await adapters.load(source))
 
+  const grammars = createGrammars({
+    ...{ folder: options.folder, vocabSize: config.vocabSize, eosTokenIds: config.eosTokenIds },
+    log: (line) => process.stderr.write(`inference engine: ${line}\n`),
+  })
   const scheduler = createScheduler(decoder, createSampler(config.vocabSize), {
     ...options,
+    grammars,
     store: createPrefixStore(decoder, options.prefixCacheBytes),
     now: () => performance.now(),
     report: (step) => report(step, adapters),
@@ -46,14 +52,15 @@ async function main() {
   scheduler.failed.then((cause) => fail(cause))
 
   // Sound for the same reason: engine-client.ts is the only sender.
-  process.on('message', (message: ToEngine) => {
+  process.on('message', async (message: ToEngine) => {
     if (message.type === 'generate') scheduler.submit(withAdapterKey(message.request, adapters))
     else if (message.type === 'cancel') {
       // No run that starts after this has the request's row.
       scheduler.cancel(message.id)
       adapters.release(message.id)
     } else if (message.type === 'unload_adapter') adapters.unload(message.name)
-    else adapters.load(message.source).then((result) => send({ type: 'adapter', result }))
+    else if (message.type === 'load_adapter') send({ type: 'adapter', result: await adapters.load(message.source) })
+    else send({ type: 'compiled', id: message.id, result: await grammars.check(message.grammar) })
   })
   send({ type: 'ready', ortVersion: ortRoot.version, loadMs: performance.now() - started, adapters: loaded })
 }
@@ -65,6 +72,7 @@ function withAdapterKey(request: EngineRequest, adapters: AdapterStore): EngineR
 
 function report(step: StepReport, adapters: AdapterStore) {
   for (const [id] of step.ended) adapters.release(id)
+  for (const id of step.failed ?? []) adapters.release(id)
   send({ type: 'step', step })
 }
 

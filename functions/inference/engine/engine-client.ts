@@ -4,8 +4,17 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
+import type { GrammarSource } from '../grammar/grammar-source.ts'
 import { type AdapterRegistry, createAdapterRegistry } from './adapter-registry.ts'
-import type { EngineOptions, EngineRequest, FinishReason, FromEngine, StepReport, ToEngine } from './engine-messages.ts'
+import type {
+  Checked,
+  EngineOptions,
+  EngineRequest,
+  FinishReason,
+  FromEngine,
+  StepReport,
+  ToEngine,
+} from './engine-messages.ts'
 import type { TokenLogprobs } from './token-logprobs.ts'
 
 export type EngineEvent =
@@ -27,9 +36,10 @@ export type NewTokens = {
 
 /**
  * `engine_crashed`: it died while serving this request. `engine_unavailable`: it does not start, or is stopping.
- * `adapter_unloaded`: the request's adapter is not there (any more).
+ * `adapter_unloaded`: the request's adapter is not there (any more). `grammar_failed`: what holds the answer to its schema died, and
+ * nothing else.
  */
-export type EngineErrorCode = 'engine_crashed' | 'engine_unavailable' | 'adapter_unloaded'
+export type EngineErrorCode = 'engine_crashed' | 'engine_unavailable' | 'adapter_unloaded' | 'grammar_failed'
 
 /** loading: the first start. restarting: it died and is coming back. down: it died while starting; tried again less and less often. */
 export type EngineState = 'loading' | 'ready' | 'restarting' | 'down' | 'stopped'
@@ -40,6 +50,8 @@ export type Engine = {
   ready: Promise<{ ortVersion: string; loadMs: number }>
   /** Events come in order and never before this returns. */
   generate(request: Omit<EngineRequest, 'id'>, listener: (event: EngineEvent) => void): Generation
+  /** Whether the engine can hold an answer to a grammar; an answer to one that was not asked for here fails. */
+  compile(grammar: GrammarSource): Promise<Checked | { ok: false; code: EngineErrorCode }>
   /** Requests that were accepted and have not ended. */
   inFlight(): number
   /** Of the engine's process, for tests that kill it. */
@@ -80,6 +92,7 @@ export function startEngine(options: EngineClientOptions): Engine {
     post(message)
     return true
   })
+  const compiling = new Map<number, (result: Awaited<ReturnType<Engine['compile']>>) => void>()
   let child: ChildProcess | undefined
   let state: EngineState = 'loading'
   let nextId = 1
@@ -103,6 +116,11 @@ export function startEngine(options: EngineClientOptions): Engine {
     watchSilence()
     if (message.type === 'step') return dispatch(message.step)
     if (message.type === 'adapter') return adapters.loaded(message.result)
+    if (message.type === 'compiled') {
+      compiling.get(message.id)?.(message.result)
+      compiling.delete(message.id)
+      return
+    }
     ready(message)
   }
 
@@ -137,6 +155,7 @@ export function startEngine(options: EngineClientOptions): Engine {
       tell(id, { ids: [tokens[i + 1] ?? 0], ...(its && { logprobs: [its] }) })
     }
     for (const [id, reason] of step.ended) end(id, { type: 'end', reason })
+    for (const id of step.failed ?? []) end(id, { type: 'error', code: 'grammar_failed' })
     onStep(step)
   }
 
@@ -169,9 +188,15 @@ export function startEngine(options: EngineClientOptions): Engine {
       start()
     }, delayMs)
     onStep(IDLE)
+    failCompiling(wasServing ? 'engine_crashed' : 'engine_unavailable')
     for (const id of [...running.keys()]) {
       end(id, { type: 'error', code: wasServing ? 'engine_crashed' : 'engine_unavailable' })
     }
+  }
+
+  function failCompiling(code: EngineErrorCode) {
+    for (const settle of compiling.values()) settle({ ok: false, code })
+    compiling.clear()
   }
 
   function post(message: ToEngine) {
@@ -215,8 +240,16 @@ export function startEngine(options: EngineClientOptions): Engine {
         },
       }
     },
+    async compile(grammar) {
+      if (state !== 'ready') return { ok: false, code: 'engine_unavailable' }
+      const id = nextId++
+      const result = new Promise<Awaited<ReturnType<Engine['compile']>>>((resolve) => compiling.set(id, resolve))
+      post({ type: 'compile', id, grammar })
+      return result
+    },
     async stop() {
       state = 'stopped'
+      failCompiling('engine_unavailable')
       clearTimeout(restartTimer)
       clearTimeout(silenceTimer)
       for (const id of [...running.keys()]) end(id, { type: 'error', code: 'engine_unavailable' })

@@ -1,4 +1,5 @@
 /** What the server's process and the engine's process say to each other: token ids and numbers, never text. One message per run. */
+import type { GrammarSource } from '../grammar/grammar-source.ts'
 import type { ThreadOptions } from './ort-session.ts'
 import type { SamplingParameters } from './sampler.ts'
 import type { TokenLogprobs } from './token-logprobs.ts'
@@ -65,6 +66,8 @@ export type EngineRequest = {
   promptLogprobs?: number
   /** The name of a loaded adapter; absent or null is the model itself. The scheduler sees a key that stands for the same weights for ever. */
   adapter?: string | null
+  /** What the answer is held to; it was checked before. */
+  grammar?: GrammarSource
 }
 
 export type Endings = {
@@ -95,6 +98,8 @@ export type StepReport = {
   /** What the prefix cache holds. */
   storedBytes: number
   ended: [id: number, reason: FinishReason][]
+  /** Requests that cannot go on because what follows their grammar died. Absent: none. */
+  failed?: number[]
   waiting: number
   prefilling: number
   decoding: number
@@ -105,8 +110,14 @@ export type ToEngine =
   | { type: 'cancel'; id: number }
   | { type: 'load_adapter'; source: AdapterSource }
   | { type: 'unload_adapter'; name: string }
+  | { type: 'compile'; id: number; grammar: GrammarSource }
 
 export type FromEngine =
   | { type: 'ready'; ortVersion: string; loadMs: number; adapters: AdapterResult[] }
   | { type: 'step'; step: StepReport }
   | { type: 'adapter'; result: AdapterResult }
+  /** The answer to `compile`. */
+  | { type: 'compiled'; id: number; result: Checked }
+
+/** Whether a grammar can be followed; the message says why not. */
+export type Checked = { ok: true } | { ok: false; message: string }

@@ -11,6 +11,7 @@
 import type { Decoder } from './decoder.ts'
 import { createDrawToken, type Drawing, openDrawing } from './draw-token.ts'
 import type { BatchInvariant, EngineRequest, StepReport } from './engine-messages.ts'
+import type { BoundAnswer, Grammars } from './grammar/grammars.ts'
 import { openReading, type Reading } from './prefix-reuse.ts'
 import { readChunkLogits } from './prompt-logprobs.ts'
 import { createPromptReader, type PromptReaderOptions } from './prompt-reader.ts'
@@ -22,6 +23,8 @@ export type SchedulerOptions = PromptReaderOptions & {
   /** About how long a chunk may take while others decode. */
   chunkMs: number
   batchInvariant: BatchInvariant
+  /** For requests that have a grammar. */
+  grammars?: Pick<Grammars, 'open'>
   /** Called after every run that changed something. */
   report(step: StepReport): void
 }
@@ -34,7 +37,13 @@ export type Scheduler = {
   failed: Promise<unknown>
 }
 
-type Running = Drawing & Reading
+type Running = Drawing &
+  Reading & {
+    /** What the answer is held to. */
+    bound: BoundAnswer | null
+    /** Logits from which nothing can be drawn before it is known what may be: the row stands still, the others go on. */
+    undrawn: Float32Array | null
+  }
 
 /** Every so many chunks the request that waits longest is served, so that short prompts cannot starve a long one. */
 const OLDEST_EVERY_CHUNKS = 4
@@ -65,10 +74,13 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
   let rereading: (Reading & { of: Reread }) | undefined
   let chunks = 0
   let busy = false
+  /** Of a request or a hang-up, for whom nobody else must be waited for. */
+  let arrival = Promise.withResolvers<void>()
   const failure = Promise.withResolvers<unknown>()
 
   function submit(request: EngineRequest) {
     waiting.push(request)
+    arrival.resolve()
     if (busy) return
     busy = true
     loop().catch(failure.resolve)
@@ -96,7 +108,11 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     for (let row = decoding.length - 1; row >= 0; row--) {
       if (cancelled.has(decoding[row]?.request.id ?? -1)) leave(row)
     }
-    removeAll(prefilling, ({ request }) => cancelled.has(request.id))
+    removeAll(prefilling, ({ request, bound }) => {
+      if (!cancelled.has(request.id)) return false
+      bound?.close()
+      return true
+    })
     removeAll(waiting, ({ id }) => cancelled.has(id))
     cancelled.clear()
   }
@@ -106,10 +122,12 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
       const request = waiting.shift()
       if (request === undefined) return
       rereading = undefined
-      const { adapter = null, promptLogprobs } = request
+      const { adapter = null, promptLogprobs, grammar, answer, maxTokens } = request
       const wants = wantsSameness(request) ? 'exact' : 'any'
       const reading = openReading({ adapter, wants, everyLogit: promptLogprobs !== undefined }, freeRow())
-      prefilling.push({ ...openDrawing(request), ...reading })
+      // What may be drawn first is known before the prompt is read, as a rule.
+      const bound = grammar === undefined ? null : (options.grammars?.open(grammar, answer, maxTokens) ?? null)
+      prefilling.push({ ...openDrawing(request), ...reading, bound, undrawn: null })
     }
   }
 
@@ -198,6 +216,7 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
   /** Takes a row out; the last one moves into the gap. */
   function leave(row: number) {
     const leaving = decoding[row]
+    leaving?.bound?.close()
     if (leaving !== undefined) remember(leaving)
     const last = decoding.pop()
     if (last === undefined || last.row === row) return
@@ -207,6 +226,9 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
   }
 
   async function runStep() {
+    const step = emptyReport('decode')
+    await drawLate(step)
+    if (decoding.every(({ undrawn }) => undrawn !== null)) return send(step)
     const live = [...decoding]
     const tokens: number[] = []
     const positions: number[] = []
@@ -222,9 +244,12 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     const started = now()
     const adapters = live.map(({ adapter }) => adapter)
     const logits = await decoder.decode(tokens.length, tokens, positions, adapters)
-    const step = { ...emptyReport('decode'), milliseconds: now() - started, amount: live.length }
+    step.milliseconds = now() - started
+    step.amount = live.length
     const { vocabSize } = decoder.config
     for (const running of live) {
+      // It was fed a filler, which its next token overwrites.
+      if (running.undrawn !== null) continue
       running.position++
       // Still replaying: the next token is known.
       if (running.position - running.request.prompt.length < running.answer.length) continue
@@ -234,9 +259,37 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     send(step)
   }
 
+  /** Rows whose grammar was not ready at their last run: draws for those that are, and waits only if nobody else has anything to do. */
+  async function drawLate(step: StepReport) {
+    const late = () => decoding.filter(({ undrawn }) => undrawn !== null)
+    const waits = late()
+    if (waits.length > 0 && waits.length === decoding.length && prefilling.length === 0) {
+      await Promise.race([arrival.promise, ...waits.map(({ bound }) => bound?.ready())])
+      arrival = Promise.withResolvers<void>()
+    }
+    for (const running of late()) {
+      if (running.undrawn !== null && !cancelled.has(running.request.id)) advance(running, running.undrawn, step)
+    }
+    dropCancelled()
+  }
+
   /** Draws the next token of the answer; an answer that has ended leaves before the next run. */
   function advance(running: Running, logits: Float32Array, step: StepReport) {
-    if (drawToken(running, logits, step)) cancelled.add(running.request.id)
+    const { bound, request } = running
+    const allowed = bound?.mask() ?? null
+    if (allowed === 'waiting') {
+      running.undrawn ??= logits.slice()
+      return
+    }
+    running.undrawn = null
+    if (allowed === 'failed') {
+      step.failed = [...(step.failed ?? []), request.id]
+      cancelled.add(request.id)
+      return
+    }
+    running.allowed = allowed
+    if (drawToken(running, logits, step)) cancelled.add(request.id)
+    else bound?.accept(running.answer.at(-1) ?? FILLER)
   }
 
   function send(step: StepReport) {
@@ -249,7 +302,12 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     options.report(step)
   }
 
-  return { submit, cancel: (id) => cancelled.add(id), failed: failure.promise }
+  function cancel(id: number) {
+    cancelled.add(id)
+    arrival.resolve()
+  }
+
+  return { submit, cancel, failed: failure.promise }
 }
 
 function emptyReport(kind: StepReport['kind']): StepReport {

@@ -4,6 +4,7 @@ import type { ChatRequest, TextRequest } from '../../../src/contract/chat-comple
 import { type Continue, type PerigeeRequest, perigeeRequestSchema } from '../../../src/contract/inference-wire.ts'
 import type { Endings } from '../engine/engine-messages.ts'
 import type { SamplingParameters } from '../engine/sampler.ts'
+import type { GrammarSource } from '../grammar/grammar-source.ts'
 import { type ChosenModel, chooseModel } from './choose-model.ts'
 import { RequestError } from './request-error.ts'
 import { checkIds, planEndings, planSampling } from './sampling-plan.ts'
@@ -29,6 +30,8 @@ export type AnswerPlan = ChosenModel & {
   /** The prompt belongs to the text, and to the log-probabilities. */
   echo: boolean
   sameness: boolean
+  /** What the answer is held to; the engine has been asked whether it can. */
+  grammar?: GrammarSource
   stream: boolean
   includeUsage: boolean
   returnTokenIds: boolean

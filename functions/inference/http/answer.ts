@@ -91,10 +91,11 @@ export function refuseWhenFull({ engine, slots, queueMax }: Serving, answers: nu
 const readsPrompt = ({ echo, logprobs }: AnswerPlan) => echo && logprobs !== null
 
 function engineRequest(plan: AnswerPlan): Omit<EngineRequest, 'id'> {
-  const { prompt, replay: answer, maxTokens, sampling, sameness, endings, logprobs, adapter } = plan
+  const { prompt, replay: answer, maxTokens, sampling, sameness, endings, logprobs, adapter, grammar } = plan
   return {
     ...{ prompt, answer, maxTokens, sampling, sameness, adapter },
     ...(endings && { endings }),
+    ...(grammar && { grammar }),
     ...(logprobs !== null && { logprobs }),
     ...(readsPrompt(plan) && logprobs !== null && { promptLogprobs: logprobs }),
   }

@@ -1,16 +1,18 @@
 /** POST /v1/chat/completions, and /invocations in SageMaker mode. */
-import { type ChatRequest, chatRequestSchema } from '../../../src/contract/chat-completion.ts'
-import { answerId } from './answer-id.ts'
-import { planAnswer, planChoices } from './answer-plan.ts'
-import type { ChosenModel } from './choose-model.ts'
-import { type AnswerShape, deliverAnswer } from './deliver-answer.ts'
-import { encodePrompt } from './encode-prompt.ts'
+import { chatRequestSchema } from '../../../src/contract/chat-completion.ts'
+import { type AnswerPlan, planAnswer, planChoices } from './answer-plan.ts'
+import { chatPrompt, promptEnding } from './chat-prompt.ts'
+import { chatShape } from './chat-shape.ts'
+import { checkGrammar } from './check-grammar.ts'
+import { deliverAnswer } from './deliver-answer.ts'
 import { refuseUnsupported } from './field-support.ts'
-import { chatLogprobs } from './logprobs.ts'
 import { parse, readJson } from './parse-body.ts'
 import { RequestError } from './request-error.ts'
+import { readResponseFormat } from './response-format.ts'
 import type { Handler } from './route.ts'
 import { type Serving, whenServing } from './serving.ts'
+import { createToolAnswer } from './tool-answer.ts'
+import { readTools } from './tool-request.ts'
 
 export const chatCompletions: Handler = async ({ request, response, server }) => {
   const serving = whenServing(server)
@@ -28,109 +30,44 @@ export const invocations: Handler = async ({ request, response, server }) => {
   )
 }
 
+const CHAT_FIELDS = [
+  ...['messages', 'max_completion_tokens', 'logprobs', 'top_logprobs', 'add_generation_prompt'],
+  ...['continue_final_message', 'response_format', 'tools', 'tool_choice', 'parallel_tool_calls'],
+]
+
 async function answerChat(serving: Serving, body: unknown, response: Parameters<Handler>[0]['response']) {
   const request = parse(chatRequestSchema, body)
   refuseUnsupported(request, CHAT_FIELDS)
   const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? null
-  const ending = promptEnding(request)
-  const plan = await planAnswer(serving, request, maxTokens, () => chatPrompt(serving, request.messages, ending))
-  const plans = planChoices(serving, [plan], request.n ?? 1)
-  await deliverAnswer(serving, plans, chatShape(serving, plan), response)
+  const tools = readTools(request)
+  const format = readResponseFormat(request.response_format)
+  if (tools !== null && format !== null) {
+    throw new RequestError(
+      'unsupported_parameter',
+      'response_format cannot be followed beside tools.',
+      'response_format',
+    )
+  }
+  const prompt = { ...promptEnding(request), ...(tools && { tools: tools.shown }) }
+  const planned = await planAnswer(serving, request, maxTokens, () => chatPrompt(serving, request.messages, prompt))
+  const grammar = tools?.grammar ?? format
+  if (grammar !== null) {
+    refuseEndings(planned)
+    await checkGrammar(serving, grammar, tools === null ? 'response_format' : 'tools')
+  }
+  const plan = grammar === null ? planned : { ...planned, grammar }
+  const n = request.n ?? 1
+  if (tools === null) return deliverAnswer(serving, planChoices(serving, [plan], n), chatShape(serving, plan), response)
+  // Calls are found in the whole text; what of them was sent is left out behind that.
+  const plans = planChoices(serving, [{ ...plan, sentChars: 0 }], n)
+  const openTools = (index: number) => createToolAnswer(plans[index] ?? plan, plan.sentChars)
+  return deliverAnswer(serving, plans, chatShape(serving, plan, openTools), response)
 }
 
-const CHAT_FIELDS = [
-  ...[
-    'messages',
-    'max_completion_tokens',
-    'logprobs',
-    'top_logprobs',
-    'add_generation_prompt',
-    'continue_final_message',
-  ],
-]
-
-export type PromptEnding = { addGenerationPrompt?: boolean; continueFinalMessage?: boolean }
-
-/** vLLM's two switches. @throws RequestError where they contradict each other or the messages */
-function promptEnding({ add_generation_prompt, continue_final_message, messages }: ChatRequest): PromptEnding {
-  const continueFinalMessage = continue_final_message ?? false
-  if (!continueFinalMessage) return { addGenerationPrompt: add_generation_prompt ?? true }
-  const param = 'continue_final_message'
-  if (add_generation_prompt === true) {
-    throw new RequestError('invalid_request', `${param}: cannot be true beside add_generation_prompt`, param)
-  }
-  if (messages.at(-1)?.role !== 'assistant') {
-    throw new RequestError('invalid_request', `${param}: needs a last message of the assistant`, param)
-  }
-  return { addGenerationPrompt: false, continueFinalMessage }
-}
-
-/** @throws RequestError for messages that the model cannot take */
-export async function chatPrompt(
-  serving: Serving,
-  messages: ChatRequest['messages'],
-  ending: PromptEnding = {},
-): Promise<number[]> {
-  const { template } = serving
-  if (!template.ok) throw new RequestError('invalid_request', template.message, 'messages')
-  for (const [index, message] of messages.entries()) {
-    const field = ['tool_calls', 'function_call', 'audio'].find((name) => (message[name] ?? null) !== null)
-    if (field !== undefined) {
-      const param = `messages[${index}].${field}`
-      throw new RequestError('unsupported_parameter', `This server does not support ${param}.`, param)
-    }
-    if (message.role === 'tool' || message.role === 'function') {
-      const param = `messages[${index}].role`
-      throw new RequestError('unsupported_parameter', 'This server does not support tools.', param)
-    }
-  }
-  const rendered = template.template.render(messages, ending)
-  if (!rendered.ok) throw new RequestError('invalid_request', rendered.message, rendered.param)
-  return encodePrompt(serving, rendered.prompt, 'messages', 'unshielded')
-}
-
-function chatShape({ tokenizer }: Serving, { model, fingerprint }: ChosenModel): AnswerShape {
-  const head = {
-    id: answerId('chatcmpl'),
-    created: Math.floor(Date.now() / 1_000),
-    model,
-    system_fingerprint: fingerprint,
-  }
-  const chunk = (index: number, choice: object) => ({
-    ...head,
-    object: 'chat.completion.chunk',
-    choices: [{ index, finish_reason: null, ...choice }],
-  })
-  return {
-    choice: (index) => ({
-      opening: (promptIds) => [
-        {
-          ...chunk(index, { delta: { role: 'assistant', content: '' } }),
-          ...(promptIds && { prompt_token_ids: promptIds }),
-        },
-      ],
-      piece: ({ text, ids, logged }) =>
-        chunk(index, {
-          delta: { content: text },
-          ...(logged !== null && logged.length > 0 && { logprobs: chatLogprobs(tokenizer, logged) }),
-          ...(ids && { token_ids: ids }),
-        }),
-      closing: (reason) => chunk(index, { delta: {}, finish_reason: reason }),
-      whole: ({ text, reason, ids, logged }) => ({
-        index,
-        message: { role: 'assistant', content: text, refusal: null },
-        logprobs: chatLogprobs(tokenizer, logged),
-        finish_reason: reason,
-        ...(ids && { token_ids: ids }),
-      }),
-    }),
-    usage: (usage) => ({ ...head, object: 'chat.completion.chunk', choices: [], usage }),
-    whole: (choices, usage, promptIds) => ({
-      ...head,
-      object: 'chat.completion',
-      choices,
-      usage,
-      ...(promptIds && { prompt_token_ids: promptIds }),
-    }),
-  }
+/** A grammar says itself when an answer ends. @throws RequestError for fields that would have it go on with nothing allowed */
+function refuseEndings({ endings }: AnswerPlan) {
+  if (endings === undefined) return
+  const param = endings.ignoreEos ? 'ignore_eos' : endings.minTokens > 0 ? 'min_tokens' : undefined
+  if (param === undefined) return
+  throw new RequestError('unsupported_parameter', `${param} cannot be followed beside tools or response_format.`, param)
 }

@@ -25,6 +25,7 @@ export type AnswerShape = {
 export type ChoiceShape = {
   /** Events before the first piece. */
   opening(promptIds: number[] | undefined): unknown[]
+  /** Null when there is nothing to say yet, which is never the case where there are ids or log-probabilities. */
   piece(piece: ShownPiece): unknown
   closing(reason: FinishReason): unknown
   whole(answer: WholeAnswer): unknown
@@ -76,7 +77,8 @@ async function stream(serving: Serving, plans: readonly AnswerPlan[], shape: Ans
       const { text, ids, logged } = event.piece
       clock.firstToken()
       if (text === '' && !showIds && (logged ?? []).length === 0) return
-      return events.send(choices[event.index]?.piece({ text, ids: showIds ? ids : undefined, logged }))
+      const shown = choices[event.index]?.piece({ text, ids: showIds ? ids : undefined, logged }) ?? null
+      return shown === null ? undefined : events.send(shown)
     }
     if (event.type === 'end') return events.send(choices[event.index]?.closing(event.reason))
     clock.over('ok')

@@ -20,6 +20,7 @@ const ERRORS = {
   body_too_large: { status: 413, type: 'invalid_request_error' },
   internal_error: { status: 500, type: 'server_error' },
   engine_crashed: { status: 500, type: 'server_error' },
+  grammar_failed: { status: 500, type: 'server_error' },
   queue_full: { status: 503, type: 'server_error' },
   model_loading: { status: 503, type: 'server_error' },
   engine_unavailable: { status: 503, type: 'server_error' },
@@ -52,6 +53,7 @@ const ENGINE_MESSAGES: Record<EngineErrorCode, string> = {
   engine_crashed: 'The inference engine died while it answered; it is being started again.',
   engine_unavailable: 'The inference engine is not running.',
   adapter_unloaded: 'The adapter was unloaded.',
+  grammar_failed: 'What holds the answer to its schema died; it is started again for the next request.',
 }
 
 /** What the engine said, for the caller. */

@@ -110,7 +110,7 @@ export function createServerMetrics(): ServerMetrics {
       const { waiting, prefilling, decoding } = gauges
       Object.assign(rows, { waiting, prefilling, decoding })
       storedBytes = gauges.storedBytes
-      if (amount === 0) return
+      if (amount === 0 && generated.length === 0) return
       if (kind === 'reread') return tokens.count({ kind }, amount)
       stepSeconds[kind].observe(milliseconds / 1_000)
       if (kind === 'prefill') tokens.count({ kind: 'prompt' }, amount)

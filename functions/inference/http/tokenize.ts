@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { chatRequestSchema, textRequestSchema } from '../../../src/contract/chat-completion.ts'
 import type { TokenizeResponse } from '../../../src/contract/inference-wire.ts'
-import { chatPrompt } from './chat-completions.ts'
+import { chatPrompt } from './chat-prompt.ts'
 import { parse, readJson } from './parse-body.ts'
 import { RequestError } from './request-error.ts'
 import type { Handler } from './route.ts'

@@ -1,6 +1,8 @@
 /** Messages to a prompt, by the model's own chat template (Jinja, compiled once). */
 import { Template } from '@huggingface/jinja'
+import * as z from 'zod/mini'
 import type { Shield } from './shield-special-tokens.ts'
+import { withoutToolRoles } from './tool-prompt.ts'
 
 export type ChatMessage = {
   role: string
@@ -43,6 +45,8 @@ export function compileChatTemplate(
   shield: Shield = (value) => value,
 ): { ok: true; template: ChatTemplate } | { ok: false; message: string } {
   if (source === null) return { ok: false, message: 'This model has no chat template; it completes text only.' }
+  /** Else the conversation is told in words of our own, as tool-prompt.ts has them. */
+  const knowsTools = /\btools\b/.test(source)
   let template: Template
   try {
     template = new Template(source)
@@ -61,13 +65,14 @@ export function compileChatTemplate(
         }
         const last = plain.at(-1)
         if (options.continueFinalMessage === true && last !== undefined) last.content += OPEN_END
+        const tools = shield(options.tools ?? [])
         try {
           const prompt = template.render({
-            messages: plain,
+            messages: knowsTools ? plain : withoutToolRoles(plain, tools),
             add_generation_prompt: options.addGenerationPrompt ?? true,
             bos_token: tokens.bosToken,
             eos_token: tokens.eosToken,
-            ...(options.tools ? { tools: shield(options.tools) } : {}),
+            ...(knowsTools && tools.length > 0 ? { tools } : {}),
           })
           return options.continueFinalMessage === true ? cutAtOpenEnd(prompt) : { ok: true, prompt }
         } catch (error) {
@@ -109,9 +114,12 @@ function convert(message: ChatMessage, param: string): Converted {
     const known = Object.keys(TEMPLATE_ROLES).join(', ')
     return { ok: false, message: `${message.role} is no role; the roles are ${known}.`, param: `${param}.role` }
   }
+  const called = convertCalls(message, param)
+  if (!called.ok) return called
   const { content } = message
+  const calls = called.calls === null ? {} : { tool_calls: called.calls }
   if (content === undefined || content === null || typeof content === 'string') {
-    return { ok: true, message: { ...message, role, content: content ?? '' } }
+    return { ok: true, message: { ...message, role, content: content ?? '', ...calls } }
   }
   let text = ''
   for (const [index, part] of content.entries()) {
@@ -121,7 +129,39 @@ function convert(message: ChatMessage, param: string): Converted {
     }
     text += part.text
   }
-  return { ok: true, message: { ...message, role, content: text } }
+  return { ok: true, message: { ...message, role, content: text, ...calls } }
+}
+
+/**
+ * The calls of an assistant's message, their arguments as the object that templates expect; OpenAI sends them as text. One that is no JSON
+ * stays text: the model may have been cut off.
+ */
+function convertCalls({ role, tool_calls: calls }: ChatMessage, param: string) {
+  if (calls === undefined || calls === null) return { ok: true as const, calls: null }
+  const parsed = role === 'assistant' ? callsSchema.safeParse(calls) : null
+  if (parsed?.success !== true) {
+    const message = 'tool_calls must be a list of {id, type: "function", function: {name, arguments}}, of an assistant.'
+    return { ok: false as const, message, param: `${param}.tool_calls` }
+  }
+  if (parsed.data.length === 0) return { ok: true as const, calls: null }
+  const converted = parsed.data.map((call) => ({
+    ...call,
+    type: 'function',
+    function: { ...call.function, arguments: jsonOr(call.function.arguments) },
+  }))
+  return { ok: true as const, calls: converted }
+}
+
+const callsSchema = z.array(
+  z.looseObject({ function: z.looseObject({ name: z.string(), arguments: z.optional(z.string()) }) }),
+)
+
+function jsonOr(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text || '{}')
+  } catch {
+    return text
+  }
 }
 
 function reasonOf(error: unknown): string {

@@ -15,6 +15,12 @@ const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = new Map(
   })(),
 )
 
+const CHARACTER_OF_BYTE: readonly string[] = (() => {
+  const characters: string[] = []
+  for (const [character, byte] of BYTE_OF_CHARACTER) characters[byte] = character
+  return characters
+})()
+
 const utf8 = new TextEncoder()
 
 export class TokenBytes {
@@ -41,6 +47,11 @@ export class TokenBytes {
 
   isSpecial(id: number): boolean {
     return this.#added.get(id)?.special === true
+  }
+
+  /** The same bytes as one character each of GPT-2's alphabet. */
+  asByteCharacters(id: number): string {
+    return Array.from(this.of(id), (byte) => CHARACTER_OF_BYTE[byte] ?? '').join('')
   }
 
   /** Empty for an id outside the vocabulary. */

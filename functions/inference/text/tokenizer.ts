@@ -7,6 +7,7 @@ import { TOKENIZER_FILE } from '../models/model-config.ts'
 import { createDetokenizer, type Detokenizer } from './detokenize-stream.ts'
 import { createShield, SHIELD, type Shield } from './shield-special-tokens.ts'
 import { TokenBytes } from './token-bytes.ts'
+import { TOOL_CALL_BEGIN, TOOL_CALL_END, TOOL_RESPONSE_BEGIN, TOOL_RESPONSE_END } from './tool-calls.ts'
 
 export type EncodeOptions = { specialTokens: boolean | 'unshielded' }
 
@@ -41,10 +42,19 @@ const tokenizerFileSchema = z.looseObject({
   model: z.looseObject({ type: z.literal('BPE'), vocab: z.record(z.string(), z.int()) }),
 })
 
+/** Some vocabularies have tokens for these that are not called special; whoever writes one in a message has written these letters. */
+const TOOL_TAGS = new Set([TOOL_CALL_BEGIN, TOOL_CALL_END, TOOL_RESPONSE_BEGIN, TOOL_RESPONSE_END])
+
 /** Reads tokenizer.json of an imported model's folder. Rejects if it is missing or not one that the importer wrote. */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const file: unknown = JSON.parse(await readFile(join(folder, TOKENIZER_FILE), 'utf8'))
   return createTokenizer(file)
+}
+
+/** The bytes of its tokens alone, from the parsed file. Throws if it is no byte-level BPE tokenizer. */
+export function readTokenBytes(file: unknown): TokenBytes {
+  const { added_tokens: added, model } = tokenizerFileSchema.parse(file)
+  return new TokenBytes(model.vocab, added)
 }
 
 /** The same from the parsed file. Throws if it is no byte-level BPE tokenizer. */
@@ -81,7 +91,9 @@ export function createTokenizer(file: unknown): Tokenizer {
       if (text === '') return []
       return tokenizerFor(text, options).encode(text, { add_special_tokens: false }).ids
     },
-    shield: createShield(added.filter(({ special }) => special).map(({ content }) => content)),
+    shield: createShield(
+      added.filter(({ special, content }) => special || TOOL_TAGS.has(content)).map(({ content }) => content),
+    ),
     decode,
     stream: (options) => createDetokenizer(bytes, options),
     bytesOf: (id) => bytes.of(id),

@@ -5,6 +5,7 @@ import type {
   FinishReason,
   StepReport,
 } from '../../../functions/inference/engine/engine-messages.ts'
+import type { BoundAnswer } from '../../../functions/inference/engine/grammar/grammars.ts'
 import { BLOCK_TOKENS, createPrefixStore } from '../../../functions/inference/engine/prefix-store.ts'
 import { createSampler, type Sampler } from '../../../functions/inference/engine/sampler.ts'
 import { createScheduler, rowsFor } from '../../../functions/inference/engine/scheduler.ts'
@@ -20,13 +21,23 @@ export type FakeEngineOptions = {
   batchInvariant?: BatchInvariant
   /** Of the prefix cache; default none. */
   blocks?: number
+  /** What every request with a grammar is held to. */
+  bound?: BoundAnswer
 }
 
 export type FakeEngine = ReturnType<typeof fakeEngine>
 
 /** The scheduler with a decoder without a model, and a clock that only `wait` moves. */
 export function fakeEngine(options: FakeEngineOptions = {}) {
-  const { slots = 8, context = 256, chunkTokens = 16, chunkMs = 100, batchInvariant = 'seeded', blocks = 0 } = options
+  const {
+    slots = 8,
+    context = 256,
+    chunkTokens = 16,
+    chunkMs = 100,
+    batchInvariant = 'seeded',
+    blocks = 0,
+    bound,
+  } = options
   let clock = 0
   const runs: FakeRun[] = []
   const steps: StepReport[] = []
@@ -51,6 +62,7 @@ export function fakeEngine(options: FakeEngineOptions = {}) {
   }
   const scheduler = createScheduler(decoder, sampler, {
     ...{ slots, chunkTokens, chunkMs, batchInvariant, store },
+    ...(bound && { grammars: { open: () => bound } }),
     now: () => clock,
     report(step) {
       steps.push(step)

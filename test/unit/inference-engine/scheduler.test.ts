@@ -165,4 +165,54 @@ describe.each([
     expect(lengths[5]).toBe(1)
     expect(it.steps.at(-1)).toMatchObject({ waiting: 0, prefilling: 0, decoding: 0 })
   })
+
+  describe('a grammar', () => {
+    const ALL = new Int32Array(Math.ceil(FAKE_VOCABULARY / 32)).fill(-1)
+    const grammar = { text: '', limits: null }
+
+    test('that is not ready holds up its own row alone, and changes nothing about the answer', async () => {
+      const ready = Promise.withResolvers<void>()
+      let isReady = false
+      let looks = 0
+      const it = engine({
+        bound: {
+          // Late at every second look even when it works.
+          mask: () => (isReady && ++looks % 2 === 0 ? ALL : 'waiting'),
+          ready: () => (isReady ? Promise.resolve() : ready.promise),
+          accept() {},
+          close() {},
+        },
+      })
+      const held = it.ask({ id: 1, prompt: [1, 2, 3], maxTokens: 12, grammar })
+      expect(await it.ask({ id: 2, prompt: [4, 5, 6], maxTokens: 30 })).toEqual(expected([4, 5, 6], 30))
+      expect(it.answers.get(1)?.tokens).toEqual([])
+      isReady = true
+      ready.resolve()
+      expect(await held).toEqual(expected([1, 2, 3], 12))
+    })
+
+    test('bounds what is drawn, and is closed with its answer', async () => {
+      const only = new Int32Array(ALL.length)
+      only[0] = 1 << 7
+      let isClosed = false
+      const close = () => {
+        isClosed = true
+      }
+      const it = engine({ bound: { mask: () => only, ready: async () => {}, accept() {}, close } })
+      expect(await it.ask({ id: 1, prompt: [1, 2, 3], maxTokens: 3, grammar })).toEqual([7, 7, 7])
+      expect(isClosed).toBe(true)
+    })
+
+    test('that dies ends its answer and no other', async () => {
+      let masks = 0
+      const it = engine({
+        bound: { mask: () => (++masks > 3 ? 'failed' : ALL), ready: async () => {}, accept() {}, close() {} },
+      })
+      void it.ask({ id: 1, prompt: [1, 2, 3], maxTokens: 12, grammar })
+      expect(await it.ask({ id: 2, prompt: [4, 5, 6], maxTokens: 20 })).toEqual(expected([4, 5, 6], 20))
+      expect(it.steps.flatMap(({ failed }) => failed ?? [])).toEqual([1])
+      expect(it.answers.get(1)?.tokens).toEqual(expected([1, 2, 3], 3))
+      expect(it.steps.at(-1)).toMatchObject({ waiting: 0, prefilling: 0, decoding: 0 })
+    })
+  })
 })
