@@ -153,10 +153,17 @@ function convertCalls({ role, tool_calls: calls }: ChatMessage, param: string) {
 }
 
 const callsSchema = z.array(
-  z.looseObject({ function: z.looseObject({ name: z.string(), arguments: z.optional(z.string()) }) }),
+  z.looseObject({
+    function: z.looseObject({
+      name: z.string(),
+      // OpenAI's is text; who builds messages for templates has the object itself.
+      arguments: z.optional(z.union([z.string(), z.record(z.string(), z.unknown())])),
+    }),
+  }),
 )
 
-function jsonOr(text: string | undefined): unknown {
+function jsonOr(text: string | object | undefined): unknown {
+  if (typeof text === 'object') return text
   try {
     return JSON.parse(text || '{}')
   } catch {
