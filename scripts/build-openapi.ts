@@ -1,4 +1,4 @@
-/** `node scripts/build-openapi.ts`: writes src/http/openapi/openapi.json from the schemas and the route table. A test says when it is due. */
+/** `npm run openapi`: writes src/http/openapi/openapi.json from the schemas and the route table. A test says when it is due. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
 /**
- * Adds to package-lock.json the optional platform packages that the registry in use could not resolve.
+ * `npm run lock`: adds to package-lock.json the optional platform packages that the registry in use could not resolve.
  *
  * npm writes a lock without an optional package that its registry does not list (a mirror that lags, say), and then refuses
  * that lock: `npm ci` says "Missing: NAME from lock file". An entry without an integrity hash is accepted, and the machine

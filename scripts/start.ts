@@ -12,6 +12,7 @@ import { edgeCommand, inferenceCommand } from './start/commands.ts'
 import { type DevelopmentState, prepareState } from './start/development-state.ts'
 import { parseOptions, type StartOptions } from './start/options.ts'
 import { isPortFree, untilHealthy } from './start/readiness.ts'
+import { withStateLock } from './start/state-lock.ts'
 import { type Supervised, supervise } from './start/supervise.ts'
 import { watchHealth } from './start/watch-health.ts'
 
@@ -29,6 +30,15 @@ async function main(): Promise<number> {
     return 0
   }
   const options = parsed.options
+  mkdirSync(options.stateDir, { recursive: true, mode: 0o700 })
+  const held = await withStateLock(options.stateDir, () => prepareAndServe(options))
+  if (held.kind === 'done') return held.result
+  console.error(held.message)
+  return 1
+}
+
+/** Resolves to the exit code. */
+async function prepareAndServe(options: StartOptions): Promise<number> {
   for (const [flag, port] of [
     ['--port', options.port],
     ['--inference-port', options.inferencePort],
@@ -47,11 +57,13 @@ async function main(): Promise<number> {
     console.error(model.message)
     return 1
   }
-  return serve(
-    options,
-    prepareState(options.stateDir, { modelName: model.config.name, inferencePort: options.inferencePort }),
-    model.config.name,
-  )
+  const modelName = model.config.name
+  const prepared = prepareState(options.stateDir, { modelName, inferencePort: options.inferencePort }, process.env)
+  if (prepared.kind === 'wrong') {
+    console.error(prepared.message)
+    return 1
+  }
+  return serve(options, prepared.state, modelName)
 }
 
 /** Runs both children until a signal. Resolves to the exit code. */

@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import * as z from 'zod/mini'
-import { CHUNK_TOKENS_MIN } from './engine/scheduler.ts'
+import { ADAPTER_NAME } from './adapters/adapter-name.ts'
+import { CHUNK_TOKENS_DEFAULT, CHUNK_TOKENS_MIN } from './engine/chunk-length.ts'
 import { SPIN_US_DEFAULT } from './engine/spin.ts'
 import type { Access } from './http/authorize.ts'
 import { DEFAULT_MODEL } from './models/catalogue.ts'
@@ -16,16 +17,24 @@ export type Settings = {
   host: string
   port: number
   access: Access
-  /** A name of the catalogue, or the path of a GGUF file. */
+  /** A name of the catalogue, the path of a GGUF file, or a file of the Hub. */
   model: string
-  slots: number
+  /** Null: as many as memory allows. */
+  slots: number | null
   queueMax: number
   /** Tokens per slot; the model's own limit where that is smaller. */
   context: number
   threads: number
   spinUs: number
   chunkTokens: number
+  chunkMs: number
+  /** Null: as much as memory allows. */
+  prefixCacheMb: number | null
   batchInvariant: 'always' | 'seeded' | 'never'
+  /** LoRA adapters to load at the start. */
+  adapters: { name: string; path: string }[]
+  /** Adapters below it may be loaded at run time; null for none. */
+  adaptersDir: string | null
   embedding: EmbeddingSettings
 }
 
@@ -44,6 +53,16 @@ export type ParsedSettings =
   | { kind: 'wrong'; message: string }
 
 const whole = (min: number, max: number) => z.pipe(z.coerce.number(), z.int().check(z.minimum(min), z.maximum(max)))
+
+/** `auto` is null. */
+const wholeOrAuto = (min: number, max: number) =>
+  z.union([
+    z.pipe(
+      z.literal('auto'),
+      z.transform(() => null),
+    ),
+    whole(min, max),
+  ])
 
 type Option = { env: string; fallback: string; schema: z.ZodMiniType; help: string }
 
@@ -64,9 +83,14 @@ const OPTIONS = {
     env: 'PERIGEE_INFERENCE_MODEL',
     fallback: DEFAULT_MODEL,
     schema: z.string().check(z.minLength(1)),
-    help: 'name of a known model, or path of a GGUF file',
+    help: 'name of a known model (npm run models -- list), path of a GGUF file, or hf:OWNER/REPO/FILE.gguf[@REVISION]',
   },
-  slots: { env: 'PERIGEE_INFERENCE_SLOTS', fallback: '8', schema: whole(1, 256), help: 'requests that run at once' },
+  slots: {
+    env: 'PERIGEE_INFERENCE_SLOTS',
+    fallback: 'auto',
+    schema: wholeOrAuto(1, 256),
+    help: 'requests that run at once; auto takes 2 to 16, by the memory that is free',
+  },
   queue: {
     env: 'PERIGEE_INFERENCE_QUEUE',
     fallback: '64',
@@ -93,15 +117,33 @@ const OPTIONS = {
   },
   chunk: {
     env: 'PERIGEE_INFERENCE_CHUNK',
-    fallback: '128',
+    fallback: String(CHUNK_TOKENS_DEFAULT),
     schema: whole(CHUNK_TOKENS_MIN, 4_096),
-    help: 'prompt tokens per run: more reads prompts faster and makes others wait longer between tokens',
+    help: 'prompt tokens per run at most: more reads prompts faster, and whoever comes meanwhile waits longer',
+  },
+  'chunk-ms': {
+    env: 'PERIGEE_INFERENCE_CHUNK_MS',
+    fallback: '100',
+    schema: whole(1, 60_000),
+    help: 'about how long a run over a prompt may take while others wait for their next token',
+  },
+  'prefix-cache-mb': {
+    env: 'PERIGEE_INFERENCE_PREFIX_CACHE_MB',
+    fallback: 'auto',
+    schema: wholeOrAuto(0, 1_048_576),
+    help: 'memory for earlier prompts and answers, so that a conversation is not read again at every turn; 0 turns it off',
   },
   'batch-invariant': {
     env: 'PERIGEE_INFERENCE_BATCH_INVARIANT',
     fallback: 'seeded',
     schema: z.enum(['always', 'seeded', 'never']),
     help: 'who gets an answer that does not depend on company: always, seeded (and temperature 0), never',
+  },
+  'adapters-dir': {
+    env: 'PERIGEE_INFERENCE_ADAPTERS_DIR',
+    fallback: '',
+    schema: z.string(),
+    help: 'LoRA adapters below this folder may be loaded at run time; without it none may',
   },
   'embedding-model': {
     env: 'PERIGEE_INFERENCE_EMBEDDING_MODEL',
@@ -132,13 +174,14 @@ const OPTIONS = {
 type OptionName = keyof typeof OPTIONS
 
 export function parseSettings(argv: readonly string[], env: NodeJS.ProcessEnv): ParsedSettings {
-  let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] }
+  let parsed: { values: Record<string, string | boolean | (string | boolean)[] | undefined>; positionals: string[] }
   try {
     parsed = parseArgs({
       args: [...argv],
       allowPositionals: true,
       options: {
         ...Object.fromEntries(Object.keys(OPTIONS).map((name) => [name, { type: 'string' as const }])),
+        adapter: { type: 'string', multiple: true },
         'no-auth': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -173,10 +216,14 @@ export function parseSettings(argv: readonly string[], env: NodeJS.ProcessEnv): 
       'where the network itself keeps others out.'
     return { kind: 'wrong', message }
   }
+  const adapters = parseAdapters(values.adapter ?? env.PERIGEE_INFERENCE_ADAPTERS?.split(',') ?? [])
+  if (typeof adapters === 'string') return { kind: 'wrong', message: adapters }
   const { host, port, model, slots, queue, context, threads, chunk, 'batch-invariant': batchInvariant } = options
   const settings = {
     ...{ sagemaker, host, port, access, model, slots, queueMax: queue, context, threads },
-    ...{ spinUs: options['spin-us'], chunkTokens: chunk, batchInvariant },
+    ...{ spinUs: options['spin-us'], chunkTokens: chunk, chunkMs: options['chunk-ms'], batchInvariant, adapters },
+    prefixCacheMb: options['prefix-cache-mb'],
+    adaptersDir: options['adapters-dir'] || null,
     embedding: {
       model: options['embedding-model'],
       start: options['embedding-start'],
@@ -185,6 +232,18 @@ export function parseSettings(argv: readonly string[], env: NodeJS.ProcessEnv): 
     },
   }
   return { kind: 'settings', settings }
+}
+
+/** `NAME=PATH` each. @returns the adapters, or what is wrong */
+function parseAdapters(words: unknown): Settings['adapters'] | string {
+  const adapters: Settings['adapters'] = []
+  for (const word of Array.isArray(words) ? words : []) {
+    const [, name = '', path = ''] = /^([^=]*)=(.+)$/.exec(String(word)) ?? []
+    if (!ADAPTER_NAME.test(name)) return `--adapter: NAME=PATH is expected (given: ${word})`
+    if (adapters.some((adapter) => adapter.name === name)) return `--adapter: the name ${name} is given twice`
+    adapters.push({ name, path })
+  }
+  return adapters
 }
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/
@@ -207,6 +266,9 @@ function usage(): string {
     '',
     '  serve               behind SageMaker: all addresses, /ping and /invocations open',
     ...lines,
+    '  --adapter NAME=PATH',
+    '      folder of a LoRA adapter (PEFT) that requests may name as their model; may be given several times',
+    '      PERIGEE_INFERENCE_ADAPTERS, separated by commas; default none',
     '  --no-auth           no key, whatever the address',
     '',
     'PERIGEE_INFERENCE_KEY is the key that callers send as Authorization: Bearer.',

@@ -3,8 +3,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { DevelopmentState } from './development-state.ts'
 import type { StartOptions } from './options.ts'
-
-export type Command = { args: string[]; env: Record<string, string> }
+import type { Command } from './supervise.ts'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..')
 

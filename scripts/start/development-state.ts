@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeApiKey, parseApiKey, sha256Hex } from '../../src/auth/api-key.ts'
+import { envFileText, workerVariables } from './worker-variables.ts'
 
 export type DevelopmentState = {
   key: string
@@ -23,27 +24,29 @@ export function readDevelopmentKey(stateDir: string): string | undefined {
   }
 }
 
-/** Makes what is missing. The Worker's file holds the key's hash, never the key. */
+export type PreparedState = { kind: 'state'; state: DevelopmentState } | { kind: 'wrong'; message: string }
+
+/**
+ * Makes what is missing. The Worker's file holds the key's hash, never the key; what `environment` sets for the Worker goes into it, for
+ * wrangler hands on nothing else.
+ */
 export function prepareState(
   stateDir: string,
   settings: { modelName: string; inferencePort: number },
-): DevelopmentState {
+  environment: Readonly<NodeJS.ProcessEnv>,
+): PreparedState {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const key = readDevelopmentKey(stateDir) ?? makeApiKey()
-  writeSecret(join(stateDir, KEY_FILE), `${key}\n`)
-  const envFile = join(stateDir, 'worker.env')
-  const variables = {
+  const prepared = workerVariables(environment, {
     PERIGEE_INFERENCE_URL: `http://127.0.0.1:${settings.inferencePort}`,
     PERIGEE_DEFAULT_MODEL: settings.modelName,
     PERIGEE_KEY_SHA256: sha256Hex(key),
-  }
-  writeSecret(
-    envFile,
-    Object.entries(variables)
-      .map(([name, value]) => `${name}=${JSON.stringify(value)}\n`)
-      .join(''),
-  )
-  return { key, envFile, persistDir: join(stateDir, 'worker') }
+  })
+  if (prepared.kind === 'wrong') return prepared
+  writeSecret(join(stateDir, KEY_FILE), `${key}\n`)
+  const envFile = join(stateDir, 'worker.env')
+  writeSecret(envFile, envFileText(prepared.variables))
+  return { kind: 'state', state: { key, envFile, persistDir: join(stateDir, 'worker') } }
 }
 
 /** Readable by the owner alone, also where the file was there before with another mode. */

@@ -5,17 +5,20 @@ import { parseArgs } from 'node:util'
 export type StartOptions = {
   port: number
   inferencePort: number
-  /** A name of the catalogue or the path of a GGUF file. */
+  /** A name of the catalogue, the path of a GGUF file, or hf:OWNER/REPO/FILE.gguf. */
   model: string
   stateDir: string
   verbose: boolean
 }
 
+/** Where `npm run -s key` looks when it is not told. */
+export const DEFAULT_STATE_DIR = resolve('.perigee')
+
 const USAGE = `Usage: npm start -- [options]
 
   --port N             port of the API (default 8787)
   --inference-port N   port of the inference server (default 8080)
-  --model NAME|PATH    model of the catalogue, or a GGUF file (default smollm2-135m-instruct)
+  --model MODEL        model of the catalogue, a GGUF file, or hf:OWNER/REPO/FILE.gguf (default smollm2-135m-instruct)
   --state-dir DIR      where conversations, the key and logs are kept (default .perigee)
   --verbose            print what both servers say, not only to the log files
   --help               this text`

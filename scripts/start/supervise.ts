@@ -4,7 +4,9 @@ import { createWriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Command } from './commands.ts'
+
+/** What Node is to run, and what its environment has beyond ours. */
+export type Command = { args: string[]; env: Record<string, string> }
 
 export type Supervised = {
   /** Kills a child that hangs; it is then started again like one that crashed. */

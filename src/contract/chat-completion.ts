@@ -10,6 +10,9 @@ export const MESSAGES_MAX = 4_096
 export const STOP_STRINGS_MAX = 16
 export const STOP_CHARS_MAX = 1_024
 export const MODEL_CHARS_MAX = 256
+/** OpenAI's; vLLM's default, too. */
+export const TOP_LOGPROBS_MAX = 20
+export const STOP_TOKEN_IDS_MAX = 128
 /** The largest output limit any model accepts today, times four. */
 export const MAX_TOKENS_MAX = 1_048_576
 
@@ -32,6 +35,15 @@ export const samplingShape = {
   top_p: z.nullish(z.number().check(z.gt(0), z.maximum(1))),
   /** vLLM's: 0 and -1 mean no limit. */
   top_k: z.nullish(z.int().check(z.minimum(-1), z.maximum(1_000_000))),
+  /** vLLM's, as are the next but two, min_tokens, ignore_eos and stop_token_ids. */
+  min_p: z.nullish(z.number().check(z.minimum(0), z.maximum(1))),
+  presence_penalty: z.nullish(z.number().check(z.minimum(-2), z.maximum(2))),
+  frequency_penalty: z.nullish(z.number().check(z.minimum(-2), z.maximum(2))),
+  /** 1 changes nothing. vLLM has no upper bound; beyond ten nothing is ever said twice anyway. */
+  repetition_penalty: z.nullish(z.number().check(z.minimum(0.01), z.maximum(10))),
+  min_tokens: z.nullish(z.int().check(z.minimum(0), z.maximum(MAX_TOKENS_MAX))),
+  ignore_eos: z.nullish(z.boolean()),
+  stop_token_ids: z.nullish(z.array(z.int().check(z.nonnegative())).check(z.maxLength(STOP_TOKEN_IDS_MAX))),
   /** JSON numbers are exact up to 2^53; the engine takes it as a 64-bit two's complement integer. */
   seed: z.nullish(z.int()),
   stop: z.nullish(
@@ -49,11 +61,21 @@ export const chatRequestSchema = z.looseObject({
   ...samplingShape,
   messages: z.array(messageSchema).check(z.minLength(1), z.maxLength(MESSAGES_MAX)),
   max_completion_tokens: z.nullish(z.int().check(z.minimum(1), z.maximum(MAX_TOKENS_MAX))),
+  logprobs: z.nullish(z.boolean()),
+  top_logprobs: z.nullish(z.int().check(z.minimum(0), z.maximum(TOP_LOGPROBS_MAX))),
+  add_generation_prompt: z.nullish(z.boolean()),
+  continue_final_message: z.nullish(z.boolean()),
 })
 export type ChatRequest = z.infer<typeof chatRequestSchema>
 
 export const textRequestSchema = z.looseObject({
   ...samplingShape,
+  /** 0 gives the prompt alone, with `echo`. */
+  max_tokens: z.nullish(z.int().check(z.minimum(0), z.maximum(MAX_TOKENS_MAX))),
+  /** How many of the likeliest tokens to tell of at each place; with 0 only the token that came. */
+  logprobs: z.nullish(z.int().check(z.minimum(0), z.maximum(TOP_LOGPROBS_MAX))),
+  echo: z.nullish(z.boolean()),
+  best_of: z.nullish(z.int().check(z.minimum(1), z.maximum(16))),
   prompt: z.union([
     z.string(),
     z.array(z.string()).check(z.length(1)),

@@ -31,6 +31,24 @@ export type Vector = {
   seed: number
   choice: number
   tokens: readonly number[]
+  changes?: Changes
+}
+
+/** What a request may ask for beside temperature, top_k and top_p. Absent: what leaves the logits as they are. */
+export type Changes = {
+  minP?: number
+  bias?: readonly (readonly [id: number, amount: number])[]
+  repetitionPenalty?: number
+  frequencyPenalty?: number
+  presencePenalty?: number
+  prompt?: readonly number[]
+  /** The answer so far, whatever the place at which the token is drawn. */
+  answer?: readonly number[]
+  minTokens?: number
+  /** The model's end tokens and stop_token_ids. */
+  ends?: readonly number[]
+  /** What a grammar allows. */
+  allowed?: readonly number[]
 }
 
 const vector = (
@@ -38,9 +56,12 @@ const vector = (
   [temperature, topK, topP]: readonly [number, number, number],
   [seed, choice]: readonly [number, number],
   tokens: readonly number[],
-): Vector => ({ logits, temperature, topK, topP, seed, choice, tokens })
+  changes?: Changes,
+): Vector => ({ logits, temperature, topK, topP, seed, choice, tokens, ...(changes && { changes }) })
 
-/** logits, [temperature, top_k, top_p], [seed, choice], tokens */
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index)
+
+/** logits, [temperature, top_k, top_p], [seed, choice], tokens, changes */
 export const SAMPLING_VECTORS: readonly Vector[] = [
   vector('few', [0, 0, 1], [0, 0], [4, 4, 4, 4, 4, 4]),
   vector('even', [0, 0, 1], [7, 0], [0, 0, 0, 0, 0, 0]),
@@ -60,4 +81,62 @@ export const SAMPLING_VECTORS: readonly Vector[] = [
   vector('vocabulary', [1, 0, 0.5], [3, 0], [20388, 4763, 45677, 7516, 40696, 31319]),
   vector('vocabulary', [1.5, 0, 0.95], [4, 0], [48003, 27738, 16241, 26077, 46623, 47214]),
   vector('vocabulary', [0.8, 200, 0.9], [-5, 0], [29061, 16522, 508, 20568, 18301, 911]),
+  vector('few', [1, 0, 1], [42, 0], [3, 0, 0, 4, 4, 4], { minP: 0.2 }),
+  vector('few', [2, 0, 1], [42, 0], [3, 0, 0, 4, 6, 4], { minP: 0.3 }),
+  vector('few', [2, 2, 1], [42, 0], [0, 0, 0, 4, 4, 4], { minP: 0.1 }),
+  vector('few', [2, 0, 0.7], [5, 0], [3, 4, 4, 4, 0, 4], { minP: 0.1 }),
+  vector('even', [1, 0, 1], [1, 0], [0, 0, 0, 0, 0, 0], { minP: 1 }),
+  vector('few', [0, 0, 1], [0, 0], [7, 7, 7, 7, 7, 7], {
+    bias: [
+      [4, -100],
+      [7, 3.125],
+    ],
+  }),
+  vector('few', [1, 0, 1], [42, 0], [3, 0, 0, 5, 6, 3], {
+    bias: [
+      [4, -2.5],
+      [5, 42.75],
+    ],
+  }),
+  vector('few', [0, 0, 1], [0, 0], [0, 0, 0, 0, 0, 0], { presencePenalty: 1.5, answer: [4] }),
+  vector('few', [0, 0, 1], [0, 0], [0, 0, 0, 0, 0, 0], { frequencyPenalty: 0.7, answer: [4, 4, 4] }),
+  vector('few', [1, 0, 1], [42, 0], [3, 0, 0, 4, 6, 4], {
+    presencePenalty: 0.5,
+    frequencyPenalty: 0.3,
+    answer: [4, 3, 4, 4, 0],
+  }),
+  vector('few', [0, 0, 1], [0, 0], [3, 3, 3, 3, 3, 3], { repetitionPenalty: 1.6, prompt: [4, 4], answer: [0] }),
+  vector('few', [1, 0, 1], [7, 0], [0, 4, 6, 4, 0, 0], { repetitionPenalty: 1.3, prompt: [4, 1, 0], answer: [3, 3] }),
+  vector('few', [1, 4, 0.95], [7, 2], [4, 4, 3, 4, 4, 4], {
+    minP: 0.02,
+    repetitionPenalty: 0.8,
+    frequencyPenalty: -0.5,
+    presencePenalty: 2,
+    bias: [
+      [6, 1.25],
+      [2, 2],
+    ],
+    prompt: [1, 2, 6],
+    answer: [2, 2, 6, 0],
+  }),
+  vector('few', [0, 0, 1], [0, 0], [3, 3, 3, 4, 4, 4], { minTokens: 3, ends: [4, 0] }),
+  vector('few', [1, 0, 1], [7, 0], [0, 3, 6, 0, 0, 0], { minTokens: 101, ends: [4] }),
+  vector('even', [1, 0, 1], [1, 0], [3, 11, 5, 3, 3, 11], { allowed: [3, 5, 11] }),
+  vector('few', [0, 0, 1], [0, 0], [6, 6, 6, 6, 6, 6], { allowed: [6], minTokens: 3, ends: [6] }),
+  vector('vocabulary', [1, 0, 1], [3, 0], [20388, 4763, 45677, 28230, 40696, 48813], { minP: 0.3 }),
+  vector('vocabulary', [1.5, 500, 0.95], [4, 0], [7897, 7309, 28770, 19223, 47967, 3099], {
+    minP: 0.05,
+    bias: [
+      [1804, -5],
+      [40000, 20],
+    ],
+  }),
+  vector('vocabulary', [0.8, 0, 1], [2, 1], [34538, 44177, 35891, 27735, 45240, 42499], {
+    repetitionPenalty: 1.2,
+    presencePenalty: 0.1,
+    frequencyPenalty: 0.2,
+    prompt: range(100, 140),
+    answer: [1804, 3091, 1804, 28974],
+  }),
+  vector('vocabulary', [1, 0, 1], [2, 0], [20, 35, 20, 20, 20, 20], { allowed: [...range(16, 40), 49_151] }),
 ]

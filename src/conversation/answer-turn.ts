@@ -5,9 +5,10 @@ import type { CompletePorts, Principal, TokenCounter } from '../chat/ports.ts'
 import { type ChatTurnRequest, TURN_CHARS_MAX } from '../contract/chat-turn.ts'
 import { AppError } from '../errors.ts'
 import type { ConversationStore } from './conversation-store.ts'
-import { type Fit, type FitInput, fitHistory } from './fit-history.ts'
+import { type Fit, type FitInput, fitHistory, messageTooLong } from './fit-history.ts'
 import { turnsOf } from './history-window.ts'
 import type { AssistantBody } from './item-codec.ts'
+import { meteredTurn } from './metered-turn.ts'
 
 /** What fits a row of storage whatever its characters, as for the user's turn (see ROW_BYTES_MAX). A longer answer ends here, as by max_tokens. */
 const ANSWER_CHARS_MAX = TURN_CHARS_MAX
@@ -29,7 +30,9 @@ export type TurnAnswer = { body: Omit<AssistantBody, 'atMs'>; modelUsed: string 
 
 /** Rejects with an AppError when there is no whole answer. */
 export async function answerTurn(ports: AnswerPorts, store: ConversationStore, call: AnswerCall): Promise<TurnAnswer> {
-  return fitAndAsk(ports, store, call, fitInput(store, call))
+  return meteredTurn(ports.complete.meter, call, (meter) =>
+    fitAndAsk({ ...ports, complete: { ...ports.complete, meter } }, store, call, fitInput(store, call)),
+  )
 }
 
 async function fitAndAsk(
@@ -50,12 +53,6 @@ async function fitAndAsk(
     if (input.mustCount || !canShrink) throw messageTooLong(thrown)
   }
   return fitAndAsk(ports, store, call, { ...input, mustCount: true })
-}
-
-/** The server speaks of `messages`, which /chat does not have. */
-function messageTooLong(cause: AppError): AppError {
-  const message = 'The message is longer than the model can read together with its answer.'
-  return new AppError('context_length_exceeded', message, { cause, param: 'message' })
 }
 
 function fitInput(store: ConversationStore, { request, model, userSeq }: AnswerCall): FitInput {

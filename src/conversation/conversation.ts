@@ -131,7 +131,11 @@ export class Conversation extends DurableObject<Env> {
 
   /** Why this turn may not begin, if so. A conversation of somebody else looks like none at all. */
   #refusal({ principal, request, isNew }: TurnCall): TurnResult | undefined {
-    if (this.#wired.complete.models.deploymentsOf(this.#modelOf(request)).length === 0) {
+    const { models, meter } = this.#wired.complete
+    const model = this.#modelOf(request)
+    if (models.deploymentsOf(model).length === 0) {
+      // A stateless request for it is counted by `complete`, which this one never reaches.
+      meter.begin(model, principal).end({ status: 'error', code: 'model_not_found' })
       const message = 'There is no such model. GET /v1/models lists those there are.'
       return failed('model_not_found', message, 'model_config.model')
     }

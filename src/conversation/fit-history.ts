@@ -18,7 +18,10 @@ const ANSWER_TOKENS_MIN = 16
  * read everything again each time, since its cache holds only what a prompt shares with the one before.
  */
 const SHARE_AFTER_DROPPING = 0.75
-/** Each count drops a good share, so this is ample; after it all turns but the current one go. */
+/**
+ * Each count drops a good share, so this is ample; after it all turns but the current one go. What the server refuses to count is not
+ * among them: each refusal halves the bytes, so there are some twenty at most, and together they send twice the bytes of the first.
+ */
 const COUNTS_MAX = 5
 
 export type FitInput = {
@@ -57,9 +60,17 @@ export async function fitHistory(input: FitInput, counter: TokenCounter, signal:
     return { messages: messagesOf(system, turns, message), turns, maxTokens, contextTokens: undefined }
   }
 
-  for (let counts = 1; ; counts++) {
+  for (let counts = 0; ; ) {
     const messages = messagesOf(system, turns, message)
-    const { tokens, contextTokens } = await counter.count(model, messages, signal)
+    const answer = await countOrRefusal(counter, model, messages, signal)
+    if (answer instanceof AppError) {
+      if (turns.length === 0) throw messageTooLong(answer)
+      const bytes = addedTokensAtMost([], turns)
+      turns = withoutOldest(turns, bytes, bytes, bytes / 2)
+      continue
+    }
+    counts += 1
+    const { tokens, contextTokens } = answer
     const room = contextTokens - tokens
     const reserve = Math.min(answerTokens, Math.floor(contextTokens / 2))
     if (room >= reserve || (turns.length === 0 && room >= Math.min(reserve, ANSWER_TOKENS_MIN))) {
@@ -75,6 +86,27 @@ export async function fitHistory(input: FitInput, counter: TokenCounter, signal:
     }
     const tokensToDrop = tokens + reserve - contextTokens * SHARE_AFTER_DROPPING
     turns = counts >= COUNTS_MAX ? [] : withoutOldest(turns, tokens, tokensAtMost(system, turns, message), tokensToDrop)
+  }
+}
+
+/** The server speaks of `messages`, which /chat does not have. */
+export function messageTooLong(cause: AppError): AppError {
+  const message = 'The message is longer than the model can read together with its answer.'
+  return new AppError('context_length_exceeded', message, { cause, param: 'message' })
+}
+
+/** A server need not tokenise what is far too long to fit: then it says so instead of how long it is. */
+async function countOrRefusal(
+  counter: TokenCounter,
+  model: string,
+  messages: Message[],
+  signal: AbortSignal,
+): Promise<Awaited<ReturnType<TokenCounter['count']>> | AppError> {
+  try {
+    return await counter.count(model, messages, signal)
+  } catch (thrown) {
+    if (thrown instanceof AppError && thrown.code === 'context_length_exceeded') return thrown
+    throw thrown
   }
 }
 

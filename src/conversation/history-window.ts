@@ -15,6 +15,11 @@ export type Turn = { firstSeq: number; user: string; answer?: string }
 const TEMPLATE_TOKENS_PER_MESSAGE = 16
 /** What a template adds of its own, as a system prompt where none is given. */
 const TEMPLATE_TOKENS = 128
+/**
+ * Words without an answer that become part of one message, in bytes: what a long message of plain text has. A program that says the
+ * same again and again, each time a little different, while the model is down must not have all of it read when the model is back.
+ */
+export const UNANSWERED_BYTES_MAX = 262_144
 
 /** The stored turns before the current one, oldest first. */
 export function turnsOf(items: readonly Item[]): Turn[] {
@@ -26,7 +31,22 @@ export function turnsOf(items: readonly Item[]): Turn[] {
     else if (item.kind === 'failure' && open && isPassing(item.body.code)) turns.push(open)
     if (item.kind !== 'user') open = undefined
   }
-  return turns
+  return withBoundedUnanswered(turns)
+}
+
+/** Of the turns without an answer that come one after the other the newest that have UNANSWERED_BYTES_MAX together. */
+function withBoundedUnanswered(turns: readonly Turn[]): Turn[] {
+  const kept: Turn[] = []
+  let next: Turn | undefined
+  let bytes = 0
+  for (const turn of turns.toReversed()) {
+    if (turn.answer !== undefined) bytes = 0
+    // Said twice is shown once.
+    else if (next?.answer !== undefined || next?.user !== turn.user) bytes += utf8Bytes(turn.user)
+    if (bytes <= UNANSWERED_BYTES_MAX) kept.push(turn)
+    next = turn
+  }
+  return kept.reverse()
 }
 
 function isPassing(code: string): boolean {

@@ -11,14 +11,26 @@ type Issue = z.core.$ZodIssue
 const NAME_CHARS_MAX = 64
 const NAMES_MAX = 5
 
-/** Tells of the first issue: the others often follow from it. */
-export function invalidRequest(issues: readonly Issue[]): AppError {
+/** Tells of the first issue: the others often follow from it. `body` is what the schema refused. */
+export function invalidRequest(issues: readonly Issue[], body: unknown): AppError {
   const [first] = issues
   if (!first) throw new Error('A schema refused a body without an issue.')
   const issue = deepest(first)
-  const param = issue.path.map((part) => clipped(String(part))).join('.')
+  // Of unknown fields the first is the one that is wrong; the schema tells where it stands.
+  const path = issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path
+  const param = path.map((part) => clipped(String(part))).join('.')
   const subject = param === '' ? 'The body' : param
-  return new AppError('invalid_request', `${subject} ${requirement(issue)}.`, param === '' ? {} : { param })
+  const missing = isMissing(body, path) ? 'is missing; it ' : ''
+  return new AppError('invalid_request', `${subject} ${missing}${requirement(issue)}.`, param === '' ? {} : { param })
+}
+
+function isMissing(body: unknown, path: Issue['path']): boolean {
+  let value = body
+  for (const part of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return true
+    value = value[part as keyof typeof value] // Sound: it is there.
+  }
+  return value === undefined
 }
 
 /**
@@ -52,7 +64,7 @@ function requirement(issue: Issue): string {
       if (issue.exact) return `must have exactly ${counted(issue.minimum, issue.origin)}`
       return bounded(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum)
     case 'unrecognized_keys':
-      return `has fields that are not known here: ${names(issue.keys)}`
+      return `is not known here${issue.keys.length > 1 ? `, nor ${names(issue.keys.slice(1))}` : ''}`
     case 'invalid_union':
       return `must be ${[...new Set(issue.errors.flatMap((branch) => branch.slice(0, 1).map(requirementOfBranch)))].join(' or ')}`
     // Ours alone: schemas in src/contract give their formats a sentence that begins with "must".

@@ -12,11 +12,7 @@ export async function readJson<Schema extends z.ZodMiniType>(
 ): Promise<z.output<Schema>> {
   const kind = context.get('route')?.body
   if (!kind) throw new Error('A route that reads a body must declare it.')
-  const type = context.req.header('content-type')
-  // A body without a type is taken for what it must be: curl -d and hand-written clients forget it.
-  if (type !== undefined && !isJson(type)) {
-    throw new AppError('unsupported_media_type', 'The body must be sent as application/json.')
-  }
+  refuseOtherMedia(context.req.header('content-type'), context.req.header('content-encoding'))
   const text = await readText(context.req.raw, bodyBytesMax(context, kind))
   let value: unknown
   try {
@@ -26,8 +22,33 @@ export async function readJson<Schema extends z.ZodMiniType>(
     throw new AppError('invalid_json', text === '' ? 'The body is empty.' : 'The body is not valid JSON.')
   }
   const parsed = schema.safeParse(value)
-  if (!parsed.success) throw invalidRequest(parsed.error.issues)
+  if (!parsed.success) throw invalidRequest(parsed.error.issues, value)
   return parsed.data
+}
+
+/** What is declared as JSON in UTF-8, as it is, or not declared at all: curl -d and hand-written clients forget it. */
+function refuseOtherMedia(type: string | undefined, encoding: string | undefined): void {
+  if (type !== undefined && !isJson(type)) {
+    throw new AppError('unsupported_media_type', 'The body must be sent as application/json.')
+  }
+  if (type !== undefined && !isUtf8(type)) {
+    throw new AppError('unsupported_media_type', 'The body must be sent in UTF-8, as JSON is (charset=utf-8).')
+  }
+  // RFC 9110 8.4: a coding that is not undone would be read as broken text.
+  const coding = encoding?.trim().toLowerCase() ?? ''
+  if (coding !== '' && coding !== 'identity') {
+    const named = /^[a-z][a-z-]{0,15}$/.test(coding) ? ` (${coding})` : ''
+    throw new AppError(
+      'unsupported_media_type',
+      `The body must not be compressed: no Content-Encoding${named} is read.`,
+    )
+  }
+}
+
+/** RFC 8259 11 gives JSON no charset; clients send one nevertheless. ASCII is a part of UTF-8. */
+function isUtf8(contentType: string): boolean {
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(contentType)?.[1]?.toLowerCase()
+  return charset === undefined || charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii'
 }
 
 /** `curl -d` without a header says the second; no form could be valid JSON with the shape that a route asks for. */
@@ -40,7 +61,7 @@ async function readText(request: Request, bytesMax: number): Promise<string> {
   if (!request.body) return ''
   // With a length the frame itself is bounded, and the platform reads it in one go.
   if (request.headers.has('content-length')) {
-    const bytes = await readWhole(request)
+    const bytes = await unlessCut(request.arrayBuffer())
     if (bytes.byteLength > bytesMax) throw bodyTooLarge(bytesMax)
     return decoded(strictUtf8(), bytes)
   }
@@ -49,7 +70,7 @@ async function readText(request: Request, bytesMax: number): Promise<string> {
   let text = ''
   let length = 0
   for (;;) {
-    const { done, value } = await reader.read()
+    const { done, value } = await unlessCut(reader.read())
     if (done) return text + decoded(utf8)
     length += value.byteLength
     if (length > bytesMax) {
@@ -73,11 +94,11 @@ function decoded(utf8: TextDecoder, ...piece: Parameters<TextDecoder['decode']>)
   }
 }
 
-async function readWhole(request: Request): Promise<ArrayBuffer> {
+/** A body that cannot be read is one whose caller stopped in the middle of it. */
+async function unlessCut<Piece>(reading: Promise<Piece>): Promise<Piece> {
   try {
-    return await request.arrayBuffer()
+    return await reading
   } catch (cause) {
-    // The caller stopped in the middle of the body.
     throw new AppError('caller_gone', 'The body was cut.', { cause })
   }
 }

@@ -8,6 +8,7 @@ export const ATTEMPTS_MAX = 3
 /**
  * Where another deployment may do better. There is no pause between attempts, for each goes to another endpoint, and none to the
  * same one, for a request that waits for its retry here would be served sooner by the caller's own, which is told Retry-After.
+ * docs/decisions/0005-no-pause-between-attempts.md says why, and when that changes.
  */
 const WORTH_ANOTHER: ReadonlySet<ErrorCode> = new Set([
   'upstream_unavailable',

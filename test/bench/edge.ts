@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Contender, passthrough, perigee, portkey, type Started } from './edge/contenders.ts'
 import { load, type Sample } from './edge/load.ts'
-import { edgeFigures, edgeTable } from './edge/report.ts'
+import { edgeFigures, edgeTable, strangersShare } from './edge/report.ts'
 import { cellsOf, EVENTS, SCENARIOS, type Scenario, wrongAnswer } from './edge/scenario.ts'
 import { stop } from './edge/server.ts'
 import { startUpstream, type UpstreamProcess } from './edge/upstream-process.ts'
@@ -16,12 +16,15 @@ import { allowedCores, type Cores, pickCores, stayOn } from './measure/cores.ts'
 import { type BenchOptions, runBench } from './measure/options.ts'
 import { conclude } from './measure/outcome.ts'
 import { progress, progressDone } from './measure/progress.ts'
+import { round } from './measure/statistics.ts'
 import { findWrk, type Wrk } from './peers/wrk.ts'
 
 const CELL_SECONDS = 3
 const CELL_SECONDS_QUICK = 1
 /** Per scenario, at 16 connections: after it the compilers of V8 have seen what is hot. */
 const WARM_UP_SECONDS = 1
+/** Share of the server's core; above it figures are not worth keeping. */
+const STRANGERS_MAX = 0.05
 
 type Bench = { wrk: Wrk; cores: Cores; upstream: UpstreamProcess; seconds: number }
 
@@ -102,6 +105,13 @@ The work is not the same for all. For JSON, Perigee asks the upstream to stream 
 must for time-outs and billing; the other two hand one JSON body through. Perigee checks a key and counts metrics into a Durable
 Object and logs a line; the other two do none of it. Portkey holds the first event of a stream back by 25 ms on purpose.`)
   const { figures, ratios } = edgeFigures(contenders, cells, samples)
-  const circumstances = { alternations: options.alternations, upstream: upstream.language }
-  conclude('edge', { figures: { ...circumstances, ...figures }, ratios }, options)
+  const strangers = strangersShare(samples)
+  const save = options.save && strangers <= STRANGERS_MAX
+  if (options.save && !save) {
+    console.log(
+      `\nNot saved: other programs took ${Math.round(strangers * 100)} % of the server's core. Run it on a quiet machine.`,
+    )
+  }
+  const circumstances = { alternations: options.alternations, upstream: upstream.language, strangers: round(strangers) }
+  conclude('edge', { figures: { ...circumstances, ...figures }, ratios }, { ...options, save })
 }

@@ -1,6 +1,6 @@
 /** The whole path: the official client and curl -> the Worker in workerd -> our inference server -> a real model. */
 import { execFile } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import OpenAI from 'openai'
@@ -10,12 +10,15 @@ import { until } from '../support/until.ts'
 
 const MODEL = 'smollm2-135m-instruct'
 const SEVEN_PLUS_FIVE = [{ role: 'user' as const, content: 'What is 7 + 5?' }]
+/** The environment of everything here: what it says reaches both programs. */
+const INFERENCE_KEY = 'e2e-key-of-the-inference-$ERVER'
+const SETTINGS = { PERIGEE_INFERENCE_KEY: INFERENCE_KEY, PERIGEE_LOG_LEVEL: 'warn' }
 const state = makeStateDir()
 let stack: Stack
 let openai: OpenAI
 
 beforeAll(async () => {
-  stack = await startStack(state.path)
+  stack = await startStack(state.path, undefined, SETTINGS)
   openai = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: stack.key, maxRetries: 0 })
 })
 afterAll(async () => {
@@ -25,7 +28,8 @@ afterAll(async () => {
 
 /** One sample of the inference server's own metrics. */
 async function inferenceMetric(name: string): Promise<number> {
-  const text = await (await fetch(`${stack.inferenceUrl}/metrics`)).text()
+  const headers = { authorization: `Bearer ${INFERENCE_KEY}` }
+  const text = await (await fetch(`${stack.inferenceUrl}/metrics`, { headers })).text()
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
   if (!line) throw new Error(`no ${name} in:\n${text}`)
   return Number(line.split(' ').at(-1))
@@ -50,6 +54,19 @@ describe('npm start', () => {
   test('keeps the key to its owner', () => {
     expect(statSync(join(state.path, 'dev-key')).mode & 0o777).toBe(0o600)
     expect(statSync(join(state.path, 'worker.env')).mode & 0o777).toBe(0o600)
+  })
+})
+
+describe('the environment of npm start', () => {
+  test('reaches both programs: the inference server wants its key, and the Worker has it and is as quiet as it is told', async () => {
+    expect((await fetch(`${stack.inferenceUrl}/v1/models`)).status).toBe(401)
+    const { data } = await openai.models.list()
+    expect(data.map(({ id }) => id)).toEqual([MODEL])
+    expect(readFileSync(join(state.path, 'logs/edge.log'), 'utf8')).not.toContain('"event":"request"')
+  })
+
+  test('is refused a second time on the same state folder, with who uses it', async () => {
+    await expect(startStack(state.path)).rejects.toThrow(/Another npm start \(process \d+\) uses/)
   })
 })
 

@@ -41,7 +41,11 @@ export function freePort(): Promise<number> {
   })
 }
 
-export async function startStack(stateDir: string, ports?: { edge: number; inference: number }): Promise<Stack> {
+export async function startStack(
+  stateDir: string,
+  ports?: { edge: number; inference: number },
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Stack> {
   const edgePort = ports?.edge ?? (await freePort())
   const inferencePort = ports?.inference ?? (await freePort())
   const child = spawn(
@@ -50,7 +54,7 @@ export async function startStack(stateDir: string, ports?: { edge: number; infer
       join(ROOT, 'scripts/start.ts'),
       ...['--port', String(edgePort), '--inference-port', String(inferencePort), '--state-dir', stateDir],
     ],
-    { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } },
+    { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1', ...settings } },
   )
   let text = ''
   child.stdout?.on('data', (data) => (text += String(data)))

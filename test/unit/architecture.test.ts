@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { ERRORS } from '../../src/errors.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -14,19 +15,27 @@ function sourceFiles(folder: string): string[] {
     .sort()
 }
 
-/** Every import, export-from and dynamic import of a file. Comments are removed first: they may quote code. */
-function importsOf(file: string): Import[] {
-  const text = readFileSync(join(ROOT, file), 'utf8')
-    .replace(/\/\*[\s\S]*?\*\//g, '')
-    .replace(/^\s*\/\/.*$/gm, '')
+/** Comments may quote code. Strings are kept as they are: they may hold what looks like a comment. */
+function withoutComments(text: string): string {
+  const stringOrComment = /('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`)|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g
+  return text.replace(stringOrComment, (_, string: string | undefined) => string ?? '')
+}
+
+/** Every import, export-from and dynamic import, wherever on a line it stands. One whose path is no literal is named `(computed)`. */
+function importsIn(source: string): Import[] {
+  const text = withoutComments(source)
   const found: Import[] = []
-  for (const match of text.matchAll(/^(?:import|export)\s+(type\s)?[^'"`;]*?from\s*['"]([^'"]+)['"]/gm)) {
+  for (const match of text.matchAll(/\b(?:import|export)\s+(type\s)?[^'"`;()=]*?\bfrom\s*['"]([^'"]+)['"]/g)) {
     found.push({ specifier: match[2] ?? '', typeOnly: match[1] !== undefined })
   }
-  for (const match of text.matchAll(/(?:^import\s*|\bimport\()['"]([^'"]+)['"]/gm)) {
-    found.push({ specifier: match[1] ?? '', typeOnly: false })
+  for (const match of text.matchAll(/\bimport\s*(?:['"]([^'"]+)['"]|\(\s*(?:['"`]([^'"`$]+)['"`])?)/g)) {
+    found.push({ specifier: match[1] ?? match[2] ?? '(computed)', typeOnly: false })
   }
   return found
+}
+
+function importsOf(file: string): Import[] {
+  return importsIn(readFileSync(join(ROOT, file), 'utf8'))
 }
 
 function resolveImport(file: string, specifier: string): string | undefined {
@@ -110,6 +119,24 @@ test('the architecture test sees the code', () => {
   expect(importsOf('src/worker.ts').length).toBeGreaterThan(1)
 })
 
+test.each<[string, Import[]]>([
+  ["import { a } from './x.ts'", [{ specifier: './x.ts', typeOnly: false }]],
+  ["import type { a } from './x.ts'", [{ specifier: './x.ts', typeOnly: true }]],
+  ["import {\n  a,\n} from './x.ts'", [{ specifier: './x.ts', typeOnly: false }]],
+  ["export * from './x.ts'", [{ specifier: './x.ts', typeOnly: false }]],
+  ["import './x.ts'", [{ specifier: './x.ts', typeOnly: false }]],
+  ["const a = 1; import './x.ts'", [{ specifier: './x.ts', typeOnly: false }]],
+  ["; import { a } from './x.ts'", [{ specifier: './x.ts', typeOnly: false }]],
+  ["await import(\n  './x.ts'\n)", [{ specifier: './x.ts', typeOnly: false }]],
+  ["import(/* late */ './x.ts')", [{ specifier: './x.ts', typeOnly: false }]],
+  ['import(`./x.ts`)', [{ specifier: './x.ts', typeOnly: false }]],
+  ['import(name)', [{ specifier: '(computed)', typeOnly: false }]],
+  ["const all = 'src/**'\nimport './x.ts'\nconst rest = '*/'", [{ specifier: './x.ts', typeOnly: false }]],
+  ["// import './x.ts'\n/* import './x.ts' */ import.meta.url", []],
+])('an import is seen in %j', (source, imports) => {
+  expect(importsIn(source)).toEqual(imports)
+})
+
 describe('imports', () => {
   test('go in the direction of the design', () => {
     const wrong = srcFiles.flatMap((file) =>
@@ -165,6 +192,50 @@ describe('imports', () => {
   })
 })
 
+test('src/chat has no clock, no chance and no network: they come through its ports', () => {
+  const forbidden =
+    /(?<![.\w])(?:Date|performance|setTimeout|setInterval|setImmediate|queueMicrotask|fetch|crypto|globalThis|process)\b(?!['":?])|\bMath\s*\.\s*random\b/
+  expect(forbidden.exec('const at = Date.now()')?.[0]).toBe('Date')
+  const files = srcFiles.filter((file) => file.startsWith('src/chat/'))
+  expect(files.length).toBeGreaterThan(5)
+  const found = files.flatMap((file) => {
+    const match = forbidden.exec(withoutComments(readFileSync(join(ROOT, file), 'utf8')))
+    return match ? [`${file}: ${match[0]}`] : []
+  })
+  expect(found).toEqual([])
+})
+
+/** The files and folders that a document names, in its order, and those that are not there. */
+function pathsIn(text: string): { named: number; missing: string[] } {
+  const names = text.matchAll(/[`(]((?:src|functions|infra|test|docs|scripts|\.ci)\/[\w./-]*)[`)#]|`([\w.-]+\.ts)`/g)
+  const missing: string[] = []
+  let named = 0
+  let folder = '(none)'
+  for (const [, path, bare] of names) {
+    named += 1
+    const isThere = existsSync(join(ROOT, path ?? join(folder, bare ?? '')))
+    if (!isThere) missing.push(path ?? bare ?? '')
+    if (path !== undefined) folder = path.endsWith('/') ? path : dirname(path)
+  }
+  return { named, missing }
+}
+
+/** The text of each `expect(...)` with the calls chained to it, and of each helper whose name begins so. */
+function assertionsIn(source: string): string[] {
+  const text = withoutComments(source)
+  return [...text.matchAll(/\bexpect\w*\(/g)].map(({ index }) => {
+    let depth = 0
+    let end = index
+    for (; end < text.length; end++) {
+      const character = text[end]
+      if (character === '(') depth += 1
+      if (character === ')') depth -= 1
+      if (character === ')' && depth === 0 && !/^\)\s*\./.test(text.slice(end, end + 40))) break
+    }
+    return text.slice(index, end)
+  })
+}
+
 describe('documents', () => {
   const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 
@@ -176,15 +247,30 @@ describe('documents', () => {
     'docs/storage.md',
     'docs/performance.md',
   ])('%s names only paths that exist', (document) => {
-    const paths = [
-      ...read(document).matchAll(/[`(]((?:src|functions|infra|test|docs|scripts|\.ci)\/[\w./-]*)[`)#]/g),
-    ].map((m) => m[1] ?? '')
-    expect(paths.length).toBeGreaterThan(document.startsWith('docs/') ? 0 : 1)
-    expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+    const { named, missing } = pathsIn(read(document))
+    expect(named).toBeGreaterThan(document.startsWith('docs/') ? 0 : 1)
+    expect(missing).toEqual([])
   })
 
-  test('README.md lists every setting of the edge and of the inference server', () => {
-    const used = [...srcFiles, ...functionFiles].flatMap((file) =>
+  test('commands are named as npm scripts, which bring the Node that runs them, and those exist', () => {
+    const { scripts } = JSON.parse(read('package.json'))
+    const text = ['README.md', 'CONTRIBUTING.md', 'docs/testing.md', 'docs/performance.md'].map(read).join('\n')
+    const named = [...text.matchAll(/\bnpm run (?:-s )?([\w:-]*\w)/g)].map((m) => m[1] ?? '')
+    expect(named.length).toBeGreaterThan(10)
+    expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([])
+    expect(text).not.toMatch(/`node (scripts|functions|test)\//)
+  })
+
+  test('a bare file name stands for one in the folder that was named last', () => {
+    const text =
+      '`x.ts` is nowhere yet. `src/chat/complete.ts`, `ports.ts`; `src/http/` has `route.ts`, not `complete.ts`.'
+    expect(pathsIn(text)).toEqual({ named: 6, missing: ['x.ts', 'complete.ts'] })
+  })
+
+  test('README.md lists every setting of the edge, of the inference server and of the tools', () => {
+    const tools = [...sourceFiles('scripts'), ...sourceFiles('test/bench')]
+    expect(tools.length).toBeGreaterThan(20)
+    const used = [...srcFiles, ...functionFiles, ...tools].flatMap((file) =>
       [...read(file).matchAll(/(?<!\$)\bPERIGEE_[A-Z0-9_]+\b/g)].map((m) => m[0]),
     )
     const settings = [...new Set(used)]
@@ -195,16 +281,23 @@ describe('documents', () => {
     expect(documented.filter((name) => !settings.includes(name))).toEqual([])
   })
 
-  test('docs/errors.md has a row for every error code, and every code is produced by a test', async () => {
-    const { ERRORS } = await import('../../src/errors.ts')
-    const codes = Object.keys(ERRORS)
-    const documented = [...read('docs/errors.md').matchAll(/^\| `([a-z_]+)` \|/gm)].map((m) => m[1])
-    expect(documented.sort()).toEqual([...codes].sort())
+  test('docs/errors.md has a row for every error code, with its status', () => {
+    const rows = [...read('docs/errors.md').matchAll(/^\| `([a-z_]+)` \| (\d+) \|/gm)].map((m) => [m[1], Number(m[2])])
+    const table = Object.entries(ERRORS).map(([code, { status }]) => [code, status])
+    expect(rows.sort()).toEqual(table.sort())
+  })
+
+  test('every error code is produced by a test: it is in an assertion, or beside its status in a table of expectations', () => {
     const tests = sourceFiles('test').filter(
       (file) => file.endsWith('.test.ts') && !file.endsWith('architecture.test.ts'),
     )
-    const text = tests.map(read).join('\n')
-    expect(codes.filter((code) => !text.includes(`'${code}'`))).toEqual([])
+    const texts = tests.map(read)
+    const asserted = texts.flatMap(assertionsIn).join('\n')
+    const inTables = texts.join('\n')
+    const untested = Object.entries(ERRORS).filter(
+      ([code, { status }]) => !asserted.includes(`'${code}'`) && !inTables.includes(`${status}, '${code}'`),
+    )
+    expect(untested).toEqual([])
   })
 
   test('README.md lists every route of the edge, and only those', async () => {

@@ -4,9 +4,16 @@ import type { Message } from '../../src/contract/chat-completion.ts'
 import { CONVERSATION_ID } from '../../src/contract/chat-turn.ts'
 import { newConversationId } from '../../src/conversation/conversation-id.ts'
 import { type FitInput, fitHistory } from '../../src/conversation/fit-history.ts'
-import { messagesOf, type Turn, turnsOf, withoutOldest } from '../../src/conversation/history-window.ts'
+import {
+  messagesOf,
+  type Turn,
+  turnsOf,
+  UNANSWERED_BYTES_MAX,
+  withoutOldest,
+} from '../../src/conversation/history-window.ts'
 import { decodeItem, encodeItem, type Item, type ItemContent } from '../../src/conversation/item-codec.ts'
 import { turnQueue } from '../../src/conversation/turn-queue.ts'
+import { AppError } from '../../src/errors.ts'
 
 describe('a conversation’s id', () => {
   test('has the form of the contract and is new each time', () => {
@@ -127,6 +134,19 @@ describe('what the model is shown', () => {
     ])
   })
 
+  test('of words without an answer that would become one message, the newest within a bound', () => {
+    const half = (letter: string) => letter.repeat(UNANSWERED_BYTES_MAX / 2)
+    const shown = (...items: Item[]) => turnsOf(items).map((turn) => turn.user[0])
+    const lost = (text: string) => [user(text), failure('upstream_timeout')]
+    expect(shown(...lost(half('a')), ...lost(half('b')), ...lost(half('c')))).toEqual(['b', 'c'])
+    expect(shown(...lost(half('a')), ...lost(half('b')), ...lost(half('b')))).toEqual(['a', 'b', 'b'])
+    expect(shown(...lost('é'.repeat(UNANSWERED_BYTES_MAX)), ...lost('z'))).toEqual(['z'])
+    // Those that an answer parts are parts of two messages.
+    expect(shown(...lost(half('a')), user(half('b')), answer('!'), ...lost(half('c')), ...lost(half('d')))).toEqual([
+      ...['a', 'b', 'c', 'd'],
+    ])
+  })
+
   test('an answer whose question was left out of the history is left out too', () => {
     expect(turnsOf([answer('b'), user('c'), answer('d')])).toHaveLength(1)
   })
@@ -218,6 +238,52 @@ describe('fitting', () => {
     const fit = await fitHistory({ ...input, turns }, stubborn, never)
     expect(fit.turns).toEqual([])
     expect(asked).toBeLessThanOrEqual(6)
+  })
+
+  /** Refuses by characters before it counts, as our inference server does. */
+  function refusingCounter(contextTokens: number, charsMax: number) {
+    const server = counter(contextTokens)
+    return {
+      asked: server.asked,
+      async count(model: string, messages: Message[]) {
+        const counted = await server.count(model, messages)
+        const chars = messages.reduce((sum, { content }) => sum + String(content).length, 0)
+        if (chars <= charsMax) return counted
+        throw new AppError('context_length_exceeded', 'The prompt is too long.', { param: 'messages' })
+      },
+    }
+  }
+
+  test('drops the older half as long as the server finds the rest too long to count', async () => {
+    const server = refusingCounter(1_000_000, 130_000)
+    const turns = Array.from({ length: 32 }, (_, index) => turn(index, 50_000))
+    const fit = await fitHistory({ ...input, turns }, server, never)
+    expect(fit.turns.map(({ firstSeq }) => firstSeq)).toEqual([30, 31])
+    expect(server.asked).toHaveLength(5)
+  })
+
+  test('what is dropped for being too long to count does not use up the counts', async () => {
+    const server = refusingCounter(20_000, 130_000)
+    const turns = Array.from({ length: 2_000 }, (_, index) => turn(index, 1_000))
+    const fit = await fitHistory({ ...input, turns }, server, never)
+    expect(fit.turns.at(-1)?.firstSeq).toBe(1_999)
+    expect(fit.turns.length).toBeGreaterThan(40)
+    expect(server.asked.length).toBeLessThan(10)
+  })
+
+  test('a message that the server finds too long to count is named once nothing is left to drop', async () => {
+    const server = refusingCounter(1_000_000, 130_000)
+    const fit = fitHistory({ ...input, turns: [turn(1, 10), turn(3, 10)], message: 'x'.repeat(141_000) }, server, never)
+    await expect(fit).rejects.toMatchObject({ code: 'context_length_exceeded', param: 'message' })
+    expect(server.asked.at(-1)).toHaveLength(1)
+  })
+
+  test('any other failure of the counter is passed on', async () => {
+    const broken = {
+      count: () => Promise.reject(new AppError('upstream_timeout', 'The model did not answer in time.')),
+    }
+    const fit = fitHistory({ ...input, turns: [turn(1, 3_000)] }, broken, never)
+    await expect(fit).rejects.toMatchObject({ code: 'upstream_timeout' })
   })
 
   test('keeps room for the answer that was asked for, and asks for no more than there is', async () => {

@@ -20,14 +20,21 @@ describe('a refused body', () => {
   function refusal(schema: z.ZodMiniType, body: unknown): AppError {
     const parsed = schema.safeParse(body)
     if (parsed.success) throw new Error('The body was accepted.')
-    return invalidRequest(parsed.error.issues)
+    return invalidRequest(parsed.error.issues, body)
   }
   const chat = (fields: object) =>
     refusal(chatRequestSchema, { model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...fields })
   const message = (fields: object) => chat({ messages: [{ role: 'user', content: 'Hi', ...fields }] })
 
   test.each([
-    [chat({ messages: undefined }), 'messages', 'messages must be a list.'],
+    [chat({ messages: undefined }), 'messages', 'messages is missing; it must be a list.'],
+    [refusal(textRequestSchema, { model: 'm' }), 'prompt', 'prompt is missing; it must be text or a list.'],
+    [
+      chat({ messages: [{ content: 'Hi' }] }),
+      'messages.0.role',
+      expect.stringMatching(/^messages\.0\.role is missing; it must be one of "system"/),
+    ],
+    [chat({ messages: null }), 'messages', 'messages must be a list.'],
     [chat({ messages: [] }), 'messages', 'messages must have at least 1 item.'],
     [chat({ model: 7 }), 'model', 'model must be text.'],
     [chat({ model: 'm'.repeat(257) }), 'model', 'model must have at most 256 characters.'],
@@ -57,8 +64,13 @@ describe('a refused body', () => {
     ],
     [
       refusal(chatTurnRequestSchema, { message: 'a', user_id: 'u', model_config: { best: 1 } }),
-      'model_config',
-      'model_config has fields that are not known here: "best".',
+      'model_config.best',
+      'model_config.best is not known here.',
+    ],
+    [
+      refusal(chatTurnRequestSchema, { message: 'a', user_id: 'u', one: 1, two: 2, three: 3 }),
+      'one',
+      'one is not known here, nor "two", "three".',
     ],
   ])('%# names the field and what is allowed', (error, param, text) => {
     expect(error).toMatchObject({ code: 'invalid_request', param, message: text })
@@ -145,7 +157,7 @@ describe('the OpenAPI document', () => {
   const read = (path: string) => JSON.parse(readFileSync(join(root, path), 'utf8'))
   const document = read('src/http/openapi/openapi.json')
 
-  test('is what scripts/build-openapi.ts would write now', () => {
+  test('is what `npm run openapi` would write now', () => {
     const { version } = read('package.json')
     expect(document).toEqual(JSON.parse(JSON.stringify(buildOpenApiDocument({ routes, version }))))
   })
@@ -247,6 +259,13 @@ test.each([
     'list of Message, at most 16 items',
   ],
   [{ enum: ['a', 'b'] }, 'one of "a", "b"'],
+  [
+    {
+      type: 'object',
+      properties: { top_p: { type: 'number', exclusiveMinimum: 0, maximum: 1 }, user: { type: 'string' } },
+    },
+    'object { top_p: number, above 0 to 1; user: text }',
+  ],
   [{}, 'anything'],
 ])('a field is described in words: %j', (schema, text) => {
   expect(typeText(schema)).toBe(text)

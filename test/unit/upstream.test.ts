@@ -1,7 +1,7 @@
 /** Time-outs, the loop over deployments, and what an endpoint's refusal becomes. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { AttemptCall, Deployment, ModelEventStream, Upstream, UpstreamCall } from '../../src/chat/ports.ts'
-import { AppError, type ErrorCode } from '../../src/errors.ts'
+import { AppError, ERRORS, type ErrorCode } from '../../src/errors.ts'
 import { ATTEMPTS_MAX, attemptInOrder } from '../../src/upstream/attempt.ts'
 import { deadline } from '../../src/upstream/deadline.ts'
 import { parseModelEvent } from '../../src/upstream/model-event.ts'
@@ -178,6 +178,13 @@ describe('a refusal', () => {
     [302, 'upstream_misconfigured'],
   ])('with status %i becomes %s', (status, code) => {
     expect(errorFromStatus(status, undefined).code).toBe(code)
+  })
+
+  test.each([401, 403])('of our credentials (%i) is our fault: the caller’s key is fine', (status) => {
+    const error = errorFromStatus(status, { error: { message: 'Incorrect API key provided', code: 'invalid_api_key' } })
+    expect(error.code).toBe('upstream_misconfigured')
+    expect(ERRORS[error.code].status).toBe(502)
+    expect(error.message).not.toContain('key')
   })
 
   test('that is about the request is passed on, with its field', () => {

@@ -30,11 +30,17 @@ export type ModelServer = {
   /** Replies in turn; when there are no more, `answer N` with the number of the completion. */
   replies: Reply[]
   contextTokens: number
+  /** Longer prompts are refused unread, by /tokenize too, as the real server does. */
+  charsMax: number
+  /** What /tokenize fails with, when set. */
+  refuseCounts: { status: number; message: string; type: string } | undefined
   /** Completions from now on wait until the function it returns is called; the headers are sent at once. */
   hold(): () => void
   /** Resolves when this many completions have been asked for. */
   asked(count: number): Promise<void>
 }
+
+const TOO_LONG = 'context_length_exceeded'
 
 export function modelServer(): ModelServer {
   let gate = Promise.resolve()
@@ -42,6 +48,8 @@ export function modelServer(): ModelServer {
     calls: [],
     replies: [],
     contextTokens: 8_192,
+    charsMax: Number.POSITIVE_INFINITY,
+    refuseCounts: undefined,
     completions: () => server.calls.filter((call) => call.path !== '/tokenize'),
     tokenizations: () => server.calls.filter((call) => call.path === '/tokenize'),
     hold() {
@@ -59,7 +67,15 @@ export function modelServer(): ModelServer {
     const { pathname } = new URL(request.url)
     const call: ModelCall = { path: pathname, body: await request.json() }
     server.calls.push(call)
+    if (call.body.messages && tokensOf(call.body.messages) > server.charsMax) {
+      const error = { message: 'too long', type: 'invalid_request_error', param: 'messages', code: TOO_LONG }
+      return Response.json({ error }, { status: 400 })
+    }
     if (pathname === '/tokenize') {
+      if (server.refuseCounts) {
+        const { status, ...error } = server.refuseCounts
+        return Response.json({ error }, { status })
+      }
       return Response.json({ count: tokensOf(call.body.messages), max_model_len: server.contextTokens })
     }
     const reply = server.replies.shift() ?? { text: `answer ${server.completions().length}` }
@@ -69,6 +85,7 @@ export function modelServer(): ModelServer {
   return server
 }
 
+/** And characters. */
 function tokensOf(messages: ModelCall['body']['messages']): number {
   return messages.reduce((sum, { content }) => sum + content.length, 0)
 }

@@ -388,6 +388,32 @@ describe('bounds', () => {
     expect(shown()).toHaveLength(3)
   })
 
+  test('turns that together are too long to be counted are dropped, oldest first, and the conversation goes on', async () => {
+    Object.assign(model, { charsMax: 13_000, contextTokens: 18_000 })
+    const { conversation_id } = await answered(`${'-'.repeat(6_000)} 1`)
+    await answered(`${'-'.repeat(6_000)} 2`, { conversation_id })
+    await answered(`${'-'.repeat(6_000)} 3`, { conversation_id })
+    await answered(`${'-'.repeat(6_000)} 4`, { conversation_id })
+    expect(shown().map((line) => line.slice(-8))).toEqual(['------ 3', 'answer 3', '------ 4'])
+  })
+
+  test('a message that is too long to be counted does not spoil the conversation that kept it for being unanswered', async () => {
+    model.contextTokens = 1_000_000
+    model.replies = [{ status: 503, error: { message: 'busy', type: 'overloaded_error' } }]
+    const first = await turn('x'.repeat(14_000))
+    const conversation_id = first.ok ? '' : first.error.details?.conversation_id
+    model.charsMax = 13_000
+    await answered('hi', { conversation_id })
+    expect(shown()).toEqual(['user: hi'])
+  })
+
+  test('a first message that is too long to be counted is an error that names it', async () => {
+    model.charsMax = 13_000
+    const result = await turn('x'.repeat(14_000))
+    expect(result).toMatchObject({ ok: false, error: { code: 'context_length_exceeded', param: 'message' } })
+    expect(result).not.toHaveProperty('error.details')
+  })
+
   test('a message that is too long for the model alone is an error that names it', async () => {
     model.contextTokens = 3_000
     const result = await turn('x'.repeat(3_000))

@@ -110,7 +110,8 @@ describe('a path', () => {
     expect(response.headers.get('content-type')).toBe('application/problem+json')
     expect(await response.json()).toMatchObject({
       code: 'invalid_request',
-      detail: expect.stringContaining('"surprise"'),
+      detail: 'surprise is not known here.',
+      param: 'surprise',
     })
   })
 })
@@ -199,6 +200,39 @@ describe('a body', () => {
     const form = await typed('multipart/form-data; boundary=x')
     expect([form.status, await codeOf(form)]).toEqual([415, 'unsupported_media_type'])
     expect((await typed('text/plain')).status).toBe(415)
+  })
+
+  test('is in UTF-8 and not compressed, or refused for what it says it is', async () => {
+    fakeModel(wholeAnswer(...HELLO))
+    const sent = (headers: Record<string, string>) => post(CHAT, HI, { headers })
+    const utf16 = await sent({ 'content-type': 'application/json; charset=utf-16' })
+    expect([utf16.status, await codeOf(utf16)]).toEqual([415, 'unsupported_media_type'])
+    const gzip = await sent({ 'content-encoding': 'gzip' })
+    expect(gzip.status).toBe(415)
+    expect(await gzip.json()).toMatchObject({
+      error: { code: 'unsupported_media_type', message: expect.stringContaining('gzip') },
+    })
+    expect((await sent({ 'content-type': 'application/json;charset="UTF-8"' })).status).toBe(200)
+    expect((await sent({ 'content-encoding': 'identity' })).status).toBe(200)
+  })
+
+  test.each([
+    ['with a length', { 'content-length': '1000' }],
+    ['without one', {}],
+  ])('that its caller cuts short is the caller’s hang-up, not our failure: %s', async (_, headers: HeadersInit) => {
+    const write = vi.spyOn(console, 'log').mockImplementation(() => undefined)
+    const { post } = edge({ PERIGEE_LOG_LEVEL: 'info' })
+    let pieces = 0
+    const body = new ReadableStream({
+      pull(controller) {
+        if (pieces++ === 0) controller.enqueue(new TextEncoder().encode('{"model":'))
+        else controller.error(new Error('Network connection lost.'))
+      },
+    })
+    const response = await post(CHAT, '', { body, headers })
+    expect(response.status).toBe(499)
+    const lines = write.mock.calls.map(([line]) => JSON.parse(String(line)))
+    expect(lines).toMatchObject([{ level: 'info', status: 499, code: 'caller_gone' }])
   })
 
   test('may be as large as the limit, and not a byte larger', async () => {
@@ -351,6 +385,17 @@ describe('the log', () => {
     await (await post(CHAT, { ...SECRET, stream: true })).body?.cancel()
     await settled()
     expect(lines()).toMatchObject([{ level: 'info', code: 'caller_gone' }])
+  })
+
+  test('names the model also of a turn that failed', async () => {
+    const error = new AppError('upstream_timeout', 'The model did not answer in time.').toValue()
+    const write = vi.spyOn(console, 'log').mockImplementation(() => undefined)
+    const conversations = { turn: async () => ({ ok: false as const, error }) }
+    const { post } = edge({ PERIGEE_LOG_LEVEL: 'info' }, () => ({ conversations }))
+    await post('/chat', { message: 'Hi', user_id: 'u' })
+    await post('/chat', { message: 'Hi', user_id: 'u', model_config: { model: 'other' } })
+    const lines = write.mock.calls.map(([line]) => JSON.parse(String(line)))
+    expect(lines).toMatchObject([{ code: 'upstream_timeout', model: MODEL }, { model: 'other' }])
   })
 
   test('has the cause of an unknown failure, which the caller does not get', async () => {

@@ -3,12 +3,14 @@ import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import type { Principal } from '../../src/chat/ports.ts'
+import type { ChatTurnRequest } from '../../src/contract/chat-turn.ts'
 import { isolateMetrics } from '../../src/observe/isolate-metrics.ts'
 import { METRICS } from '../../src/observe/metric-table.ts'
 import type { MetricsCollector, MetricsReport } from '../../src/observe/metrics-flush.ts'
 import { prometheusText } from '../../src/observe/prometheus-text.ts'
 import { wire } from '../../src/wiring.ts'
 import { modelServer } from './conversation-model-server.ts'
+import { MODEL } from './edge-client.ts'
 import { parsePrometheus } from './metrics-text-parser.ts'
 
 const PRINCIPAL: Principal = { tenantId: 'tnt_default', keyId: 'key_default', scopes: ['chat', 'metrics:read'] }
@@ -280,6 +282,51 @@ describe('GET /metrics', () => {
         valueIn(await env.METRICS.getByName('all').text(), 'llm_requests_total', { code: 'ok' }) === before + 1,
       { timeout: 5_000, interval: 100 },
     )
+  })
+
+  test('counts a turn of a conversation once, however it fails and however often the model is asked', async () => {
+    const model = modelServer()
+    vi.spyOn(console, 'log').mockImplementation(() => {})
+    const turn = (message: string, more: Partial<ChatTurnRequest> = {}) =>
+      wired.conversations.turn({ principal: PRINCIPAL, request: { message, user_id: 'u', ...more }, requestId: 'r' })
+    const counts = async () => {
+      const text = await wired.metrics.text()
+      const of = (labels: Record<string, string>) => valueIn(text, 'llm_requests_total', labels) ?? 0
+      return {
+        ok: of({ model: MODEL, code: 'ok' }),
+        tooLong: of({ model: MODEL, code: 'context_length_exceeded' }),
+        busy: of({ model: MODEL, code: 'upstream_overloaded' }),
+        unknown: of({ model: 'unknown', code: 'model_not_found' }),
+        output: valueIn(text, 'llm_tokens_total', { model: MODEL, direction: 'output' }) ?? 0,
+        inFlight: valueIn(text, 'llm_requests_in_flight', { model: MODEL }),
+      }
+    }
+    const before = await counts()
+
+    await turn('hi', { model_config: { model: 'no-such-model' } })
+    model.charsMax = 5_000
+    await turn('x'.repeat(6_000))
+    model.charsMax = 1_000_000
+    model.contextTokens = 4_000
+    model.refuseCounts = { message: 'busy', type: 'overloaded_error', status: 503 }
+    await turn('x'.repeat(3_000))
+    model.refuseCounts = undefined
+    const tooLong = { message: 'too long', type: 'invalid_request_error', code: 'context_length_exceeded' }
+    model.replies = [{ text: 'one' }, { status: 400, error: tooLong }, { text: 'two' }]
+    const first = await turn('hello')
+    const conversation_id = first.ok ? first.response.conversation_id : ''
+    expect(await turn('refitted', { conversation_id })).toMatchObject({ ok: true, response: { response: 'two' } })
+
+    const after = {
+      ok: before.ok + 2,
+      tooLong: before.tooLong + 1,
+      busy: before.busy + 1,
+      unknown: before.unknown + 1,
+      output: before.output + 'onetwo'.length,
+      inFlight: 0,
+    }
+    // The conversation's object reports for itself, in the background.
+    await vi.waitFor(async () => expect(await counts()).toEqual(after), { timeout: 5_000, interval: 100 })
   })
 
   test('needs the scope metrics:read', async () => {

@@ -9,8 +9,8 @@ import {
   embeddingFolder,
   ensureEmbeddingModel,
 } from '../models/ensure-embedding-model.ts'
-import { nameOfFile } from '../models/ensure-model.ts'
 import { modelSource } from '../models/model-source.ts'
+import { nameOfFile } from '../models/model-target.ts'
 import { type EmbeddingEngine, type EmbeddingEngineOptions, openEmbeddingEngine } from './embedding-engine.ts'
 
 export type EmbeddingServiceOptions = Omit<EmbeddingEngineOptions, 'folder'> & {

@@ -4,9 +4,11 @@
  */
 import { join } from 'node:path'
 import { GRAPH_FILE, type ModelConfig } from '../models/model-config.ts'
+import { type AdapterHost, openAdapterRuns } from './adapter-runs.ts'
+import { openGraphRuns } from './graph-runs.ts'
 import { openKvCache } from './kv-cache.ts'
-import { floats, int32s, int64s } from './native-memory.ts'
-import { type OrtBinding, openSession, type ThreadOptions } from './ort-session.ts'
+import { openSession, type ThreadOptions } from './ort-session.ts'
+import type { PrefixRows } from './prefix-store.ts'
 
 export type Decoder = {
   config: ModelConfig
@@ -20,13 +22,19 @@ export type Decoder = {
   prefill(chunk: PrefillChunk): Promise<Float32Array>
   /**
    * Appends `tokens[i]` at `positions[i]` to row i, for i < count: the rows 0..count-1 in one run.
+   * @param adapters of each row; what is missing or null is the model itself
    * @returns float [count, vocabSize]
    */
-  decode(count: number, tokens: ArrayLike<number>, positions: ArrayLike<number>): Promise<Float32Array>
+  decode(
+    count: number,
+    tokens: ArrayLike<number>,
+    positions: ArrayLike<number>,
+    adapters?: readonly (string | null)[],
+  ): Promise<Float32Array>
   copyRow(from: number, to: number, tokens: number): void
   swapRows(one: number, other: number, tokens: number): void
   close(): void
-}
+} & PrefixRows
 
 export type PrefillChunk = {
   row: number
@@ -35,6 +43,8 @@ export type PrefillChunk = {
   count: number
   position: number
   logits: 'last' | 'all'
+  /** The key of an adapter that was added; absent or null is the model itself. */
+  adapter?: string | null
 }
 
 export type DecoderOptions = ThreadOptions & {
@@ -47,113 +57,30 @@ export type DecoderOptions = ThreadOptions & {
   chunkTokensMax: number
 }
 
-export function openDecoder(options: DecoderOptions): Decoder {
-  const { config, rows, context, chunkTokensMax } = options
-  const { vocabSize } = config
-  const session = openSession(join(options.folder, GRAPH_FILE), options)
+export function openDecoder(options: DecoderOptions): Decoder & AdapterHost {
+  const { config, rows, context } = options
   const cache = openKvCache(config, rows, context)
-
-  function bindRows(first: number, count: number): OrtBinding {
-    const binding = session.bind()
-    for (const name of cache.names) {
-      const { data, shape } = cache.rows(name, first, count)
-      binding.input(`past_key_values.${name}`, data, shape)
-      binding.output(`present.${name}`, data, shape)
-    }
-    return binding
-  }
-
-  const decodeSteps: (DecodeStep | undefined)[] = []
-  function openDecodeStep(count: number): DecodeStep {
-    const step = {
-      binding: bindRows(0, count),
-      inputIds: int64s(count),
-      lastKeys: int32s(count),
-      totalLength: int32s(1),
-      logits: floats(count * vocabSize),
-    }
-    step.binding.input('input_ids', step.inputIds, [count, 1])
-    step.binding.input('seqlens_k', step.lastKeys, [count])
-    step.binding.input('total_sequence_length', step.totalLength, [])
-    step.binding.input('logits_index', int64s(count), [count, 1, 1])
-    step.binding.output('logits', step.logits, [count, 1, vocabSize])
-    decodeSteps[count] = step
-    return step
-  }
-
-  const prefillBindings: (OrtBinding | undefined)[] = []
-  const chunkIds = int64s(chunkTokensMax)
-  const chunkLastKey = int32s(1)
-  const chunkTotal = int32s(1)
-  const lastIndex = int64s(1)
-  const lastLogits = floats(vocabSize)
-  /** Made when first asked for: only perplexity wants the logits of every position. */
-  let everyIndex: BigInt64Array<ArrayBuffer> | undefined
-  let everyLogits: Float32Array<ArrayBuffer> | undefined
-
-  function openPrefill(row: number): OrtBinding {
-    const binding = bindRows(row, 1)
-    binding.input('seqlens_k', chunkLastKey, [1])
-    binding.input('total_sequence_length', chunkTotal, [])
-    prefillBindings[row] = binding
-    return binding
-  }
-
+  const base = openGraphRuns({ ...options, session: openSession(join(options.folder, GRAPH_FILE), options), cache })
+  const adapted = openAdapterRuns({ ...options, cache })
   return {
     config,
     rows,
     context,
-    async prefill({ row, tokens, start, count, position, logits }) {
-      if (position + count > context) throw new Error(`A row of ${context} tokens cannot hold ${position + count}.`)
-      const binding = prefillBindings[row] ?? openPrefill(row)
-      for (let i = 0; i < count; i++) chunkIds[i] = BigInt(tokens[start + i] ?? 0)
-      chunkLastKey[0] = position + count - 1
-      chunkTotal[0] = position + count
-      binding.input('input_ids', chunkIds.subarray(0, count), [1, count])
-      if (logits === 'last') {
-        lastIndex[0] = BigInt(count - 1)
-        binding.input('logits_index', lastIndex, [1, 1, 1])
-        binding.output('logits', lastLogits, [1, 1, vocabSize])
-        await binding.run()
-        return lastLogits
-      }
-      everyIndex ??= int64s(chunkTokensMax).map((_, index) => BigInt(index))
-      everyLogits ??= floats(chunkTokensMax * vocabSize)
-      const wanted = everyLogits.subarray(0, count * vocabSize)
-      binding.input('logits_index', everyIndex.subarray(0, count), [1, count, 1])
-      binding.output('logits', wanted, [1, count, vocabSize])
-      await binding.run()
-      return wanted
-    },
-    async decode(count, tokens, positions) {
-      const step = decodeSteps[count] ?? openDecodeStep(count)
-      let longest = 0
-      for (let row = 0; row < count; row++) {
-        const position = positions[row] ?? 0
-        if (position >= context) throw new Error(`A row of ${context} tokens is full.`)
-        step.inputIds[row] = BigInt(tokens[row] ?? 0)
-        step.lastKeys[row] = position
-        longest = Math.max(longest, position)
-      }
-      step.totalLength[0] = longest + 1
-      await step.binding.run()
-      return step.logits
+    prefill: (chunk) => ((chunk.adapter ?? null) === null ? base : adapted).prefill(chunk),
+    decode(count, tokens, positions, adapters = []) {
+      const isPlain = adapters.every((adapter) => adapter === null)
+      return (isPlain ? base : adapted).decode(count, tokens, positions, adapters)
     },
     copyRow: cache.copyRow,
     swapRows: cache.swapRows,
+    tokenFloats: cache.tokenFloats,
+    saveTokens: cache.saveTokens,
+    loadTokens: cache.loadTokens,
+    addAdapter: adapted.addAdapter,
+    removeAdapter: adapted.removeAdapter,
     close() {
-      for (const step of decodeSteps) step?.binding.release()
-      for (const binding of prefillBindings) binding?.release()
-      session.close()
+      base.close()
+      adapted.close()
     },
   }
-}
-
-/** Bound once per batch size and written in place. */
-type DecodeStep = {
-  binding: OrtBinding
-  inputIds: BigInt64Array<ArrayBuffer>
-  lastKeys: Int32Array<ArrayBuffer>
-  totalLength: Int32Array<ArrayBuffer>
-  logits: Float32Array<ArrayBuffer>
 }

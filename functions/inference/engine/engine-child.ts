@@ -2,10 +2,17 @@
  * The engine's own process: a mistake in native code ends it, not the server. Started by engine-client.ts with one JSON argument;
  * ends when the parent goes away.
  */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readAdapter } from '../adapters/read-adapter.ts'
+import { openLoraGraph } from '../import/lora-graph.ts'
+import { GRAPH_FILE } from '../models/model-config.ts'
+import { type AdapterStore, createAdapterStore } from './adapter-store.ts'
 import { openDecoder } from './decoder.ts'
-import type { EngineOptions, FromEngine, ToEngine } from './engine-messages.ts'
+import type { EngineOptions, EngineRequest, FromEngine, StepReport, ToEngine } from './engine-messages.ts'
 import { readModelConfig } from './model-folder.ts'
 import { ortRoot } from './ort-library.ts'
+import { createPrefixStore } from './prefix-store.ts'
 import { createSampler } from './sampler.ts'
 import { createScheduler, rowsFor } from './scheduler.ts'
 
@@ -24,19 +31,41 @@ async function main() {
   await decoder.prefill({ row: 0, tokens: [0, 0], start: 0, count: 2, position: 0, logits: 'last' })
   await decoder.decode(2, [0, 0], [0, 0])
 
+  const adapters = createAdapterStore(decoder, (folder) =>
+    readAdapter(folder, config, openLoraGraph(readFileSync(join(options.folder, GRAPH_FILE)), config)),
+  )
+  const loaded = []
+  for (const source of options.adapters ?? []) loaded.push(await adapters.load(source))
+
   const scheduler = createScheduler(decoder, createSampler(config.vocabSize), {
     ...options,
+    store: createPrefixStore(decoder, options.prefixCacheBytes),
     now: () => performance.now(),
-    report: (step) => send({ type: 'step', step }),
+    report: (step) => report(step, adapters),
   })
   scheduler.failed.then((cause) => fail(cause))
 
   // Sound for the same reason: engine-client.ts is the only sender.
   process.on('message', (message: ToEngine) => {
-    if (message.type === 'generate') scheduler.submit(message.request)
-    else scheduler.cancel(message.id)
+    if (message.type === 'generate') scheduler.submit(withAdapterKey(message.request, adapters))
+    else if (message.type === 'cancel') {
+      // No run that starts after this has the request's row.
+      scheduler.cancel(message.id)
+      adapters.release(message.id)
+    } else if (message.type === 'unload_adapter') adapters.unload(message.name)
+    else adapters.load(message.source).then((result) => send({ type: 'adapter', result }))
   })
-  send({ type: 'ready', ortVersion: ortRoot.version, loadMs: performance.now() - started })
+  send({ type: 'ready', ortVersion: ortRoot.version, loadMs: performance.now() - started, adapters: loaded })
+}
+
+function withAdapterKey(request: EngineRequest, adapters: AdapterStore): EngineRequest {
+  const { id, adapter = null } = request
+  return adapter === null ? request : { ...request, adapter: adapters.hold(id, adapter) }
+}
+
+function report(step: StepReport, adapters: AdapterStore) {
+  for (const [id] of step.ended) adapters.release(id)
+  send({ type: 'step', step })
 }
 
 /** The parent restarts the process; whoever was being served is told by it. */

@@ -4,16 +4,32 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
+import { type AdapterRegistry, createAdapterRegistry } from './adapter-registry.ts'
 import type { EngineOptions, EngineRequest, FinishReason, FromEngine, StepReport, ToEngine } from './engine-messages.ts'
+import type { TokenLogprobs } from './token-logprobs.ts'
 
 export type EngineEvent =
-  | { type: 'tokens'; ids: number[] }
+  | ({ type: 'tokens' } & NewTokens)
   | { type: 'end'; reason: FinishReason }
   /** Nothing comes after it. */
   | { type: 'error'; code: EngineErrorCode }
 
-/** `engine_crashed`: it died while serving this request. `engine_unavailable`: it does not start, or is stopping. */
-export type EngineErrorCode = 'engine_crashed' | 'engine_unavailable'
+export type NewTokens = {
+  /** Empty while the prompt is read. */
+  ids: number[]
+  /** An entry for each of `ids` where it was asked for; empty else. */
+  logprobs: TokenLogprobs[]
+  /** Of the tokens of the prompt, from its second on, where that was asked for: some with each chunk, all before the first id. */
+  promptLogprobs: TokenLogprobs[]
+  /** Tokens of the prompt that were not computed, because the prefix cache had them. */
+  cachedTokens: number
+}
+
+/**
+ * `engine_crashed`: it died while serving this request. `engine_unavailable`: it does not start, or is stopping.
+ * `adapter_unloaded`: the request's adapter is not there (any more).
+ */
+export type EngineErrorCode = 'engine_crashed' | 'engine_unavailable' | 'adapter_unloaded'
 
 /** loading: the first start. restarting: it died and is coming back. down: it died while starting; tried again less and less often. */
 export type EngineState = 'loading' | 'ready' | 'restarting' | 'down' | 'stopped'
@@ -29,6 +45,8 @@ export type Engine = {
   /** Of the engine's process, for tests that kill it. */
   pid(): number | undefined
   restarts(): number
+  /** A crash takes none of them away. */
+  adapters: Pick<AdapterRegistry, 'list' | 'has' | 'load' | 'unload'>
   stop(): Promise<void>
 }
 
@@ -42,6 +60,8 @@ export type EngineClientOptions = EngineOptions & {
   log?: (line: string) => void
 }
 
+type Answering = { request: EngineRequest; listener: (event: EngineEvent) => void; cachedTokens: number }
+
 const RESTART_DELAY_FIRST_MS = 100
 const RESTART_DELAY_MAX_MS = 10_000
 /** A run takes less than a second; an engine that is silent so long while it has work is hung in native code. */
@@ -54,7 +74,12 @@ const CHILD_FILE = join(import.meta.dirname, 'engine-child.ts')
 export function startEngine(options: EngineClientOptions): Engine {
   const { onStep = () => {}, log = () => {}, ...engineOptions } = options
   const firstReady = Promise.withResolvers<{ ortVersion: string; loadMs: number }>()
-  const running = new Map<number, { request: EngineRequest; listener: (event: EngineEvent) => void }>()
+  const running = new Map<number, Answering>()
+  const adapters = createAdapterRegistry(options.adapters ?? [], (message) => {
+    if (state !== 'ready') return false
+    post(message)
+    return true
+  })
   let child: ChildProcess | undefined
   let state: EngineState = 'loading'
   let nextId = 1
@@ -65,7 +90,8 @@ export function startEngine(options: EngineClientOptions): Engine {
 
   function start() {
     // The parent's own flags (a debugger's port, a test runner's loader) are not for the engine.
-    const started = fork(CHILD_FILE, [JSON.stringify(engineOptions)], { execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] })
+    const argument = JSON.stringify({ ...engineOptions, adapters: adapters.sources() })
+    const started = fork(CHILD_FILE, [argument], { execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] })
     child = started
     // Sound because the child runs engine-child.ts, which sends nothing else.
     started.on('message', (message) => receive(message as FromEngine))
@@ -76,19 +102,49 @@ export function startEngine(options: EngineClientOptions): Engine {
   function receive(message: FromEngine) {
     watchSilence()
     if (message.type === 'step') return dispatch(message.step)
+    if (message.type === 'adapter') return adapters.loaded(message.result)
+    ready(message)
+  }
+
+  function ready(message: Extract<FromEngine, { type: 'ready' }>) {
+    const failed = adapters.started(message.adapters)
+    for (const { name, message: reason } of failed) log(`The adapter ${name} cannot be used: ${reason}.`)
+    // Who starts the server named it; later there are others to serve.
+    if (state === 'loading' && failed.length > 0)
+      firstReady.reject(new Error('An adapter cannot be used; its reason is above.'))
     state = 'ready'
     failedStarts = 0
     firstReady.resolve(message)
-    for (const { request } of running.values()) post({ type: 'generate', request })
+    const usable = new Set(message.adapters.map((result) => (result.ok ? result.adapter.name : null)))
+    for (const { request } of [...running.values()]) {
+      if (usable.has(request.adapter ?? null) || (request.adapter ?? null) === null) post({ type: 'generate', request })
+      else end(request.id, { type: 'error', code: 'adapter_unloaded' })
+    }
+    adapters.unloadLeftovers(message.adapters)
   }
 
   function dispatch(step: StepReport) {
-    const { tokens } = step
+    const { tokens, promptLogprobs } = step
+    for (const [id, cachedTokens] of step.cached) {
+      const answering = running.get(id)
+      if (answering !== undefined) answering.cachedTokens = cachedTokens
+    }
+    if (promptLogprobs !== undefined) tell(promptLogprobs.id, { promptLogprobs: promptLogprobs.logprobs })
+    const logprobs = new Map(step.logprobs)
     for (let i = 0; i < tokens.length; i += 2) {
-      running.get(tokens[i] ?? 0)?.listener({ type: 'tokens', ids: [tokens[i + 1] ?? 0] })
+      const id = tokens[i] ?? 0
+      const its = logprobs.get(id)
+      tell(id, { ids: [tokens[i + 1] ?? 0], ...(its && { logprobs: [its] }) })
     }
     for (const [id, reason] of step.ended) end(id, { type: 'end', reason })
     onStep(step)
+  }
+
+  function tell(id: number, news: Partial<NewTokens>) {
+    const answering = running.get(id)
+    if (answering === undefined) return
+    const { cachedTokens } = answering
+    answering.listener({ type: 'tokens', ids: [], logprobs: [], promptLogprobs: [], cachedTokens, ...news })
   }
 
   function end(id: number, event: EngineEvent) {
@@ -101,6 +157,7 @@ export function startEngine(options: EngineClientOptions): Engine {
     if (which !== child) return
     child = undefined
     clearTimeout(silenceTimer)
+    adapters.died()
     if (state === 'stopped') return
     const wasServing = state === 'ready'
     log(`The engine's process ended (${signal ?? code})${wasServing ? ' while serving' : ' while starting'}.`)
@@ -141,13 +198,16 @@ export function startEngine(options: EngineClientOptions): Engine {
     inFlight: () => running.size,
     pid: () => child?.pid,
     restarts: () => restarts,
+    adapters,
     generate(given, listener) {
       const request = { ...given, id: nextId++ }
-      if (state === 'down' || state === 'stopped') {
-        queueMicrotask(() => listener({ type: 'error', code: 'engine_unavailable' }))
+      const { adapter = null } = request
+      const isDown = state === 'down' || state === 'stopped'
+      if (isDown || (adapter !== null && !adapters.has(adapter))) {
+        queueMicrotask(() => listener({ type: 'error', code: isDown ? 'engine_unavailable' : 'adapter_unloaded' }))
         return { cancel() {} }
       }
-      running.set(request.id, { request, listener })
+      running.set(request.id, { request, listener, cachedTokens: 0 })
       if (state === 'ready') post({ type: 'generate', request })
       return {
         cancel() {
@@ -178,6 +238,8 @@ const IDLE: StepReport = {
   milliseconds: 0,
   amount: 0,
   tokens: [],
+  cached: [],
+  storedBytes: 0,
   ended: [],
   waiting: 0,
   prefilling: 0,

@@ -4,6 +4,7 @@
  */
 import type { ModelConfig } from '../models/model-config.ts'
 import { floats } from './native-memory.ts'
+import { BLOCK_TOKENS, type PrefixRows } from './prefix-store.ts'
 
 export type KvCache = {
   /** The graph's names: past_key_values.{name} is the input, present.{name} the output over the same memory. */
@@ -14,7 +15,7 @@ export type KvCache = {
   copyRow(from: number, to: number, tokens: number): void
   /** Exchanges two rows, as far as either is in use. */
   swapRows(one: number, other: number, tokens: number): void
-}
+} & PrefixRows
 
 /** @param context tokens per row; memory is committed only as far as it is written */
 export function openKvCache(config: ModelConfig, rows: number, context: number): KvCache {
@@ -57,5 +58,27 @@ export function openKvCache(config: ModelConfig, rows: number, context: number):
         }
       }
     },
+    tokenFloats: buffers.size * kvHeads * headDim,
+    saveTokens(row, position, count, block, at) {
+      for (const { buffer, inRow, inBlock } of places(row, position, at)) {
+        block.set(buffer.subarray(inRow, inRow + count * headDim), inBlock)
+      }
+    },
+    loadTokens(row, position, count, block, at) {
+      for (const { buffer, inRow, inBlock } of places(row, position, at)) {
+        buffer.set(block.subarray(inBlock, inBlock + count * headDim), inRow)
+      }
+    },
+  }
+
+  /** Where one token lies in every buffer and in a block of shape [buffers, kvHeads, BLOCK_TOKENS, headDim]; the next ones follow it. */
+  function* places(row: number, position: number, at: number) {
+    let inBlock = at * headDim
+    for (const buffer of buffers.values()) {
+      for (let head = 0; head < kvHeads; head++) {
+        yield { buffer, inRow: row * rowLength + head * headLength + position * headDim, inBlock }
+        inBlock += BLOCK_TOKENS * headDim
+      }
+    }
   }
 }

@@ -1,9 +1,10 @@
 /** The model in this very process, without slots or queue: for benches, perplexity and tests. Servers use engine-client.ts. */
 import type { ModelConfig } from '../models/model-config.ts'
+import { CHUNK_TOKENS_DEFAULT, chunkLength } from './chunk-length.ts'
 import { type Decoder, openDecoder } from './decoder.ts'
 import { type LogProbabilities, logProbabilities } from './log-probabilities.ts'
 import { readModelConfig } from './model-folder.ts'
-import { chunkLength, rowsFor } from './scheduler.ts'
+import { rowsFor } from './scheduler.ts'
 import { SPIN_US_DEFAULT } from './spin.ts'
 
 export type LoadedModel = {
@@ -31,13 +32,13 @@ export type LoadOptions = {
   rows?: number
   /** Tokens per row; default 2048, at most the model's own limit. */
   context?: number
-  /** Default 128, as the server's. */
+  /** Default the server's. */
   chunkTokens?: number
 }
 
 export function loadModel(folder: string, options: LoadOptions): LoadedModel {
   const config = readModelConfig(folder)
-  const chunkTokens = options.chunkTokens ?? 128
+  const chunkTokens = options.chunkTokens ?? CHUNK_TOKENS_DEFAULT
   const context = Math.min(options.context ?? 2_048, config.contextLength)
   const rows = rowsFor(options.rows ?? 8)
   const { threads, spinUs = SPIN_US_DEFAULT } = options

@@ -1,6 +1,7 @@
 /** What the model thinks of a given text: the ground of perplexity. */
+import { chunkLength } from './chunk-length.ts'
 import type { Decoder } from './decoder.ts'
-import { chunkLength } from './scheduler.ts'
+import { logSumExp } from './token-logprobs.ts'
 
 /** `values[i]` is ln p(ids[i + 1] | ids[0..i]). */
 export type LogProbabilities = { values: Float64Array; perplexity: number }
@@ -19,19 +20,11 @@ export async function logProbabilities(
     const count = chunkLength(ids.length - start, chunkTokens)
     const logits = await decoder.prefill({ row, tokens: ids, start, count, position: start, logits: 'all' })
     for (let i = 0; i < count && start + i < values.length; i++) {
-      values[start + i] = logProbability(logits.subarray(i * vocabSize, (i + 1) * vocabSize), ids[start + i + 1] ?? 0)
+      const row = logits.subarray(i * vocabSize, (i + 1) * vocabSize)
+      values[start + i] = (row[ids[start + i + 1] ?? 0] ?? 0) - logSumExp(row)
     }
     start += count
   }
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   return { values, perplexity: Math.exp(-mean) }
-}
-
-/** ln softmax(logits)[id], the sum in double precision around the largest logit. */
-function logProbability(logits: Float32Array, id: number): number {
-  let largest = Number.NEGATIVE_INFINITY
-  for (const logit of logits) largest = Math.max(largest, logit)
-  let sum = 0
-  for (const logit of logits) sum += Math.exp(logit - largest)
-  return (logits[id] ?? 0) - largest - Math.log(sum)
 }

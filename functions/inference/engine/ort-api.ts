@@ -17,6 +17,18 @@ export type OrtApi = {
   GetErrorMessage(status: Pointer): string
   CreateEnv(logLevel: number, logId: string, out: Out): Status
   CreateSession(env: Pointer, path: string, options: Pointer, out: Out): Status
+  CreateSessionFromArray: {
+    (env: Pointer, model: Bytes, modelBytes: number, options: Pointer, out: Out): Status
+    /** On a worker thread of koffi's. The arrays must not move or be collected meanwhile. */
+    async(
+      env: Pointer,
+      model: Bytes,
+      modelBytes: number,
+      options: Pointer,
+      out: Out,
+      done: (error: Error | null, status: Status) => void,
+    ): void
+  }
   CreateSessionOptions(out: Out): Status
   SetSessionGraphOptimizationLevel(options: Pointer, level: number): Status
   SetIntraOpNumThreads(options: Pointer, threads: number): Status
@@ -63,6 +75,7 @@ const FUNCTIONS: Record<keyof OrtApi, [index: number, result: string, args: stri
   GetErrorMessage: [2, TEXT, [POINTER]],
   CreateEnv: [3, POINTER, ['int', TEXT, POINTER]],
   CreateSession: [7, POINTER, [POINTER, TEXT, POINTER, POINTER]],
+  CreateSessionFromArray: [8, POINTER, [POINTER, POINTER, 'size_t', POINTER, POINTER]],
   CreateSessionOptions: [10, POINTER, [POINTER]],
   SetSessionGraphOptimizationLevel: [23, POINTER, [POINTER, 'int']],
   SetIntraOpNumThreads: [24, POINTER, [POINTER, 'int']],

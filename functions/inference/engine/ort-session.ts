@@ -47,16 +47,62 @@ export type ThreadOptions = {
 /**
  * @throws Error when the file is no graph that this library can run
  */
-export function openSession(graphFile: string, { threads, spinUs }: ThreadOptions): OrtSession {
+export function openSession(graphFile: string, threads: ThreadOptions): OrtSession {
+  const env = ortEnvironment()
+  const options = sessionOptions(threads)
+  const session = create((out) => ort.CreateSession(env, graphFile, options, out))
+  ort.ReleaseSessionOptions(options)
+  return ownedSession(session)
+}
+
+/**
+ * The same for a graph that lies in memory, on another thread: runs of other sessions go on meanwhile.
+ * @param weightsFolder where the files lie that the graph refers to
+ */
+export async function openSessionFromBytes(
+  graph: Uint8Array,
+  weightsFolder: string,
+  threads: ThreadOptions,
+): Promise<OrtSession> {
+  const env = ortEnvironment()
+  const options = sessionOptions(threads)
+  check(ort.AddSessionConfigEntry(options, 'session.model_external_initializers_file_folder_path', weightsFolder))
+  // Neither may move while native code has their addresses.
+  const bytes = new Uint8Array(new ArrayBuffer(graph.length))
+  bytes.set(graph)
+  const out = new BigUint64Array(new ArrayBuffer(8))
+  return new Promise((resolve, reject) => {
+    ort.CreateSessionFromArray.async(env, bytes, bytes.length, options, out, (error, status) => {
+      ort.ReleaseSessionOptions(options)
+      try {
+        if (error !== null) throw error
+        check(status)
+        const session = out[0]
+        // Touches the bytes after the call, so that no optimiser may call them dead before it.
+        if (!session || bytes.length === 0) throw new Error('ONNX Runtime created no session and reported no error.')
+        resolve(ownedSession(session))
+      } catch (cause) {
+        reject(cause)
+      }
+    })
+  })
+}
+
+function ortEnvironment(): Pointer {
   environment ??= create((out) => ort.CreateEnv(LOG_ERRORS, 'perigee', out))
-  const env = environment
+  return environment
+}
+
+function sessionOptions({ threads, spinUs }: ThreadOptions): Pointer {
   const options = create((out) => ort.CreateSessionOptions(out))
   check(ort.SetIntraOpNumThreads(options, threads))
   check(ort.AddSessionConfigEntry(options, 'session.intra_op.allow_spinning', spinUs > 0 ? '1' : '0'))
   if (spinUs > 0) check(ort.AddSessionConfigEntry(options, 'session.intra_op.spin_duration_us', String(spinUs)))
   check(ort.SetSessionGraphOptimizationLevel(options, OPTIMISE_ALL))
-  const session = create((out) => ort.CreateSession(env, graphFile, options, out))
-  ort.ReleaseSessionOptions(options)
+  return options
+}
+
+function ownedSession(session: Pointer): OrtSession {
   const runOptions = create((out) => ort.CreateRunOptions(out))
   return {
     bind: () => openBinding(session, runOptions),

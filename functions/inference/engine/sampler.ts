@@ -2,7 +2,9 @@
  * The next token from one row of logits, by the rule in src/contract/sampling.ts: a pure function of logits, parameters and the
  * token's place in the answer. The rule is simple and slow; this is a fast way to the very same token, and a test compares the two.
  */
+import type { LogitAdjustments } from './adjust-logits.ts'
 import { ln } from './exact-math.ts'
+import { createMinP } from './min-p.ts'
 import { philox } from './philox.ts'
 import { createPhiloxWords } from './philox-wasm.ts'
 import { createTopSelection } from './top-selection.ts'
@@ -14,14 +16,18 @@ export type SamplingParameters = {
   topK: number
   /** 1 is no limit. */
   topP: number
+  /** The least share of the likeliest token's probability that a token must have; 0 or absent is no limit. */
+  minP?: number
   /** The low and the high 32 bits of the seed, unsigned. */
   seed: [low: number, high: number]
   /** Which of the answers to one request this is. */
   choice: number
+  /** Of the logits, before they come here (adjust-logits.ts). Absent: none. */
+  adjustments?: LogitAdjustments
 }
 
 /**
- * @param logits float [vocabSize]; not kept
+ * @param logits float [vocabSize], of which at least one is finite; not kept
  * @param index place of the token in the answer, from 0
  */
 export type Sampler = (logits: Float32Array, parameters: SamplingParameters, index: number) => number
@@ -41,15 +47,17 @@ const SINGLE_DRAWS_MAX = 4_096
 export function createSampler(vocabSize: number): Sampler {
   const wordsOfAll = createPhiloxWords(vocabSize)
   const topSelection = createTopSelection(vocabSize)
+  const selectMinP = createMinP(vocabSize)
   /** By id, like the words of all, and filled only for the candidates at hand. */
   const singleWords = new Uint32Array(vocabSize)
   const everyId = Int32Array.from({ length: vocabSize }, (_, id) => id)
 
   return (logits, parameters, index) => {
-    const { temperature, topK, topP, seed, choice } = parameters
+    const { temperature, topK, topP, minP = 0, seed, choice } = parameters
     const top = largest(logits)
     if (temperature === 0) return top
-    const ids = topK === 0 && topP === 1 ? everyId : topSelection(logits, logits[top] ?? 0, parameters)
+    const likely = minP > 0 ? selectMinP(logits, logits[top] ?? 0, temperature, minP) : { ids: everyId, logits }
+    const ids = topK === 0 && topP === 1 ? likely.ids : topSelection(likely.logits, logits[top] ?? 0, parameters)
     const words = ids.length > SINGLE_DRAWS_MAX ? wordsOfAll(index, choice, seed[0], seed[1]) : singleWords
     if (words === singleWords) for (const id of ids) words[id] = philox([index, id, choice, 0], seed)[0]
 

@@ -1,7 +1,7 @@
 /**
  * Continuous batching: which request runs in which row at which step. Requests wait in one queue, take a slot, are prefilled in
  * chunks, and then advance together by one token per step; a chunk and a step alternate, so neither starves the other.
- * Knows neither processes nor text.
+ * What was read and answered is stored (prefix-store.ts), and looked up before every chunk. Knows neither processes nor text.
  *
  * The rows of those who decode are always 0..n-1, because one tensor spans them; whoever prefills has a row behind them.
  *
@@ -9,16 +9,21 @@
  * decode runs have at least two rows, chunks have at least two tokens, and a generated token is always computed by a decode run.
  */
 import type { Decoder } from './decoder.ts'
-import type { BatchInvariant, EngineRequest, FinishReason, StepReport } from './engine-messages.ts'
+import { createDrawToken, type Drawing, openDrawing } from './draw-token.ts'
+import type { BatchInvariant, EngineRequest, StepReport } from './engine-messages.ts'
+import { openReading, type Reading } from './prefix-reuse.ts'
+import { readChunkLogits } from './prompt-logprobs.ts'
+import { createPromptReader, type PromptReaderOptions } from './prompt-reader.ts'
+import { createRereadQueue, type Reread } from './reread-queue.ts'
 import type { Sampler } from './sampler.ts'
 
-export type SchedulerOptions = {
+export type SchedulerOptions = PromptReaderOptions & {
   slots: number
-  chunkTokens: number
+  /** About how long a chunk may take while others decode. */
+  chunkMs: number
   batchInvariant: BatchInvariant
   /** Called after every run that changed something. */
   report(step: StepReport): void
-  now(): number
 }
 
 export type Scheduler = {
@@ -29,19 +34,14 @@ export type Scheduler = {
   failed: Promise<unknown>
 }
 
-type Running = {
-  request: EngineRequest
-  row: number
-  /** Tokens in the row. */
-  position: number
-  /** Tokens of the answer known so far, those replayed included. */
-  answer: number[]
-  /** How many of them came with the request and need no sampling. */
-  replayed: number
-}
+type Running = Drawing & Reading
 
 /** Every so many chunks the request that waits longest is served, so that short prompts cannot starve a long one. */
 const OLDEST_EVERY_CHUNKS = 4
+/** A request that comes while an answer is read again waits about so long at most. */
+const REREAD_MS = 50
+/** Conversations whose last answer may wait to be read again. */
+const REREADS_MAX = 16
 /** What an empty row is fed; any token will do. */
 const FILLER = 0
 /** The kernels for one row differ from those for more in the last bits. */
@@ -51,12 +51,18 @@ const ROWS_MIN = 2
 export const rowsFor = (slots: number): number => Math.max(ROWS_MIN, slots)
 
 export function createScheduler(decoder: Decoder, sampler: Sampler, options: SchedulerOptions): Scheduler {
-  const { slots, chunkTokens } = options
+  const { slots, chunkMs, store, now } = options
+  const { vocabSize, eosTokenIds } = decoder.config
+  const drawToken = createDrawToken(vocabSize, sampler, eosTokenIds)
   const waiting: EngineRequest[] = []
   const prefilling: Running[] = []
   /** The index is the row. */
   const decoding: Running[] = []
   const cancelled = new Set<number>()
+  const reader = createPromptReader(decoder, options)
+  const rereads = createRereadQueue(REREADS_MAX)
+  /** Lives in row 0 as long as nobody else needs a row. */
+  let rereading: (Reading & { of: Reread }) | undefined
   let chunks = 0
   let busy = false
   const failure = Promise.withResolvers<unknown>()
@@ -72,7 +78,12 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     while (true) {
       dropCancelled()
       admit()
-      if (prefilling.length + decoding.length === 0) break
+      if (prefilling.length + decoding.length === 0) {
+        const reread = rereads.newest()
+        if (reread === undefined) break
+        await runReread(reread)
+        continue
+      }
       if (prefilling.length > 0) await runChunk()
       dropCancelled()
       if (decoding.length > 0) await runStep()
@@ -94,15 +105,16 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     while (decoding.length + prefilling.length < slots) {
       const request = waiting.shift()
       if (request === undefined) return
-      prefilling.push({
-        request,
-        row: freeRow(),
-        position: 0,
-        answer: [...request.answer],
-        replayed: request.answer.length,
-      })
+      rereading = undefined
+      const { adapter = null, promptLogprobs } = request
+      const wants = wantsSameness(request) ? 'exact' : 'any'
+      const reading = openReading({ adapter, wants, everyLogit: promptLogprobs !== undefined }, freeRow())
+      prefilling.push({ ...openDrawing(request), ...reading })
     }
   }
+
+  const wantsSameness = ({ sameness }: EngineRequest) =>
+    options.batchInvariant === 'always' || (options.batchInvariant === 'seeded' && sameness)
 
   /** The first row behind those who decode that nobody prefills. */
   function freeRow(): number {
@@ -114,41 +126,49 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
   async function runChunk() {
     const running = nextToPrefill()
     if (running === undefined) return
-    const { prompt } = running.request
-    const left = prompt.length - running.position
-    const started = options.now()
-    const logits = await (prompt.length === 1 ? prefillLonely(running) : prefillNext(running, left))
-    running.position = Math.min(running.position + chunkLength(left, chunkTokens), prompt.length)
-    const step = emptyReport('prefill', options.now() - started, chunkLength(left, chunkTokens))
+    const { request } = running
+    const { prompt } = request
+    const chunk = await reader.read(running, prompt, decoding.length > 0 ? chunkMs : Number.POSITIVE_INFINITY)
+    // Copying took the time; it goes on after the others' next token.
+    if (chunk === null) return
+    const { count } = chunk
+    const step = { ...emptyReport('prefill'), milliseconds: chunk.milliseconds, amount: count }
+    const logits = readChunkLogits(chunk.logits, { request, start: running.position - count, count, vocabSize }, step)
     if (running.position === prompt.length && !cancelled.has(running.request.id)) {
       prefilling.splice(prefilling.indexOf(running), 1)
       join(running)
+      step.cached.push([running.request.id, running.cached])
       if (running.replayed === 0) advance(running, logits, step)
     }
     send(step)
   }
 
-  /** Shortest remaining prompt first: it answers most callers soonest. Every fourth chunk goes to the oldest. */
+  /** The prompt with the least left to compute first: it answers most callers soonest. Every fourth chunk goes to the oldest. */
   function nextToPrefill(): Running | undefined {
     const turn = chunks++ % OLDEST_EVERY_CHUNKS
     if (turn === OLDEST_EVERY_CHUNKS - 1) return prefilling[0]
-    const left = ({ request, position }: Running) => request.prompt.length - position
-    return prefilling.reduce<Running | undefined>(
-      (best, running) => (best === undefined || left(running) < left(best) ? running : best),
-      undefined,
-    )
+    let best: Running | undefined
+    let leastLeft = Number.POSITIVE_INFINITY
+    for (const running of prefilling) {
+      const left = reader.left(running, running.request.prompt)
+      if (left >= leastLeft) continue
+      best = running
+      leastLeft = left
+    }
+    return best
   }
 
-  function prefillNext({ request, row, position }: Running, left: number) {
-    const count = chunkLength(left, chunkTokens)
-    return decoder.prefill({ row, tokens: request.prompt, start: position, count, position, logits: 'last' })
-  }
-
-  /** A prompt of one token gets a filler behind it, which the first generated token overwrites; only position 0 gives logits. */
-  async function prefillLonely({ request, row }: Running) {
-    const tokens = [request.prompt[0] ?? FILLER, FILLER]
-    const logits = await decoder.prefill({ row, tokens, start: 0, count: 2, position: 0, logits: 'all' })
-    return logits.subarray(0, decoder.config.vocabSize)
+  /** One chunk of an answer to be read again. */
+  async function runReread(reread: Reread) {
+    const { tokens, adapter } = reread
+    if (rereading?.of !== reread)
+      rereading = { ...openReading({ adapter, wants: 'exact', everyLogit: false }, 0), of: reread }
+    const reading = rereading
+    const chunk = await reader.read(reading, tokens, REREAD_MS)
+    // Copying took the time; whoever comes meanwhile must be heard before it goes on.
+    if (chunk === null) return new Promise<void>((resolve) => setImmediate(resolve))
+    if (reading.position === tokens.length || !chunk.isStored) rereads.remove(reread)
+    send({ ...emptyReport('reread'), milliseconds: chunk.milliseconds, amount: chunk.count })
   }
 
   /** Moves a prefilled request to the end of those who decode. */
@@ -165,8 +185,20 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     decoding.push(running)
   }
 
+  /** Stores what a row that leaves holds: all but the last token drawn, which was never fed. */
+  function remember(running: Running) {
+    const { adapter, wants, request, answer, position } = running
+    const tokens = [...request.prompt, ...answer]
+    const isStored = reader.keep(running, tokens.slice(0, position)) === position
+    // Where there is no room for it, there is no use in reading it again either.
+    // An adapter may be gone by the time that there is nothing else to do.
+    if (wants === 'exact' && isStored && adapter === null) rereads.add({ adapter, tokens })
+  }
+
   /** Takes a row out; the last one moves into the gap. */
   function leave(row: number) {
+    const leaving = decoding[row]
+    if (leaving !== undefined) remember(leaving)
     const last = decoding.pop()
     if (last === undefined || last.row === row) return
     decoder.copyRow(last.row, row, last.position)
@@ -182,14 +214,15 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
       tokens.push(answer[position - request.prompt.length] ?? FILLER)
       positions.push(position)
     }
-    if (live.length < ROWS_MIN && wantsSameness(live)) {
+    if (live.length < ROWS_MIN && live.some(({ wants }) => wants === 'exact')) {
       tokens.push(FILLER)
       // A row that prefills is overwritten here by its next chunk anyway; a free one holds nothing.
       positions.push(prefilling.find(({ row }) => row === live.length)?.position ?? 0)
     }
-    const started = options.now()
-    const logits = await decoder.decode(tokens.length, tokens, positions)
-    const step = emptyReport('decode', options.now() - started, live.length)
+    const started = now()
+    const adapters = live.map(({ adapter }) => adapter)
+    const logits = await decoder.decode(tokens.length, tokens, positions, adapters)
+    const step = { ...emptyReport('decode'), milliseconds: now() - started, amount: live.length }
     const { vocabSize } = decoder.config
     for (const running of live) {
       running.position++
@@ -201,29 +234,9 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     send(step)
   }
 
-  const wantsSameness = (live: Running[]) =>
-    options.batchInvariant === 'always' ||
-    (options.batchInvariant === 'seeded' && live.some(({ request }) => request.sameness))
-
-  /** Draws the next token of the answer, and ends the request if it was the last. */
+  /** Draws the next token of the answer; an answer that has ended leaves before the next run. */
   function advance(running: Running, logits: Float32Array, step: StepReport) {
-    const { request, answer } = running
-    const token = sampler(logits, request.sampling, answer.length)
-    answer.push(token)
-    step.tokens.push(request.id, token)
-    const reason = finishReason(token, answer.length, request)
-    if (reason === null) return
-    step.ended.push([request.id, reason])
-    cancelled.add(request.id)
-  }
-
-  function finishReason(token: number, length: number, request: EngineRequest): FinishReason | null {
-    if (decoder.config.eosTokenIds.includes(token)) return 'stop'
-    return length >= request.maxTokens ? 'length' : null
-  }
-
-  function emptyReport(kind: StepReport['kind'], milliseconds: number, amount: number): StepReport {
-    return { kind, milliseconds, amount, tokens: [], ended: [], waiting: 0, prefilling: 0, decoding: 0 }
+    if (drawToken(running, logits, step)) cancelled.add(running.request.id)
   }
 
   function send(step: StepReport) {
@@ -232,19 +245,16 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     step.waiting = waiting.length
     step.prefilling = prefilling.length
     step.decoding = decoding.length
+    step.storedBytes = store.usage().bytes
     options.report(step)
   }
 
   return { submit, cancel: (id) => cancelled.add(id), failed: failure.promise }
 }
 
-/** The shortest chunk that may be asked for: one less is still two. */
-export const CHUNK_TOKENS_MIN = 3
-
-/** At most `longest` tokens, and never one left over alone: one-token runs use another kernel. `longest` is CHUNK_TOKENS_MIN or more. */
-export function chunkLength(left: number, longest: number): number {
-  const count = Math.min(left, longest)
-  return left - count === 1 ? count - 1 : count
+function emptyReport(kind: StepReport['kind']): StepReport {
+  const lists = { tokens: [], cached: [], ended: [] }
+  return { kind, milliseconds: 0, amount: 0, ...lists, waiting: 0, prefilling: 0, decoding: 0, storedBytes: 0 }
 }
 
 function removeAll<Item>(list: Item[], isGone: (item: Item) => boolean) {

@@ -1,30 +1,38 @@
 /** From a parsed completion request to what the engine and the answer's text need: all limits are checked here, before any byte is sent. */
-import { randomFillSync } from 'node:crypto'
 import * as z from 'zod/mini'
 import type { ChatRequest, TextRequest } from '../../../src/contract/chat-completion.ts'
 import { type Continue, type PerigeeRequest, perigeeRequestSchema } from '../../../src/contract/inference-wire.ts'
+import type { Endings } from '../engine/engine-messages.ts'
 import type { SamplingParameters } from '../engine/sampler.ts'
+import { type ChosenModel, chooseModel } from './choose-model.ts'
 import { RequestError } from './request-error.ts'
+import { checkIds, planEndings, planSampling } from './sampling-plan.ts'
 import type { Serving } from './serving.ts'
 
-export type AnswerPlan = {
+export type AnswerPlan = ChosenModel & {
   /** Token ids, at least one. */
   prompt: number[]
   /** Token ids of the answer that another replica already gave. */
   replay: number[]
   /** UTF-16 code units of the answer's text that the caller already has. */
   sentChars: number
-  /** Of the whole answer, replay included. */
+  /** Of the whole answer, replay included. 0 for the prompt alone. */
   maxTokens: number
   stops: string[]
+  /** Which of the choices of the response this is. */
+  index: number
   sampling: SamplingParameters
+  /** Undefined for the model's own end, from the first token on. */
+  endings: Endings | undefined
+  /** How many of the likeliest tokens to tell of beside each token; null for no log-probabilities at all. */
+  logprobs: number | null
+  /** The prompt belongs to the text, and to the log-probabilities. */
+  echo: boolean
   sameness: boolean
   stream: boolean
   includeUsage: boolean
   returnTokenIds: boolean
 }
-
-const TEMPERATURE_DEFAULT = 1
 
 const withPerigee = z.looseObject({ perigee: z.nullish(perigeeRequestSchema) })
 
@@ -47,66 +55,82 @@ export async function planAnswer(
   maxTokens: number | null,
   tokenize: () => Promise<number[]>,
 ): Promise<AnswerPlan> {
-  if (request.model !== serving.modelName) {
-    throw new RequestError('model_not_found', `This server serves ${serving.modelName}, not ${request.model}.`, 'model')
-  }
-  if ((request.n ?? 1) > 1) {
-    throw new RequestError('unsupported_parameter', 'This server gives one answer per request: n must be 1.', 'n')
-  }
+  const chosen = chooseModel(serving, request.model)
   const perigee = perigeeOf(request)
   const prompt = perigee.continue?.prompt_token_ids ?? (await tokenize())
   const replay = perigee.continue?.output_token_ids ?? []
-  if (perigee.continue !== undefined) checkContinue(serving, perigee.continue)
+  if (perigee.continue !== undefined) checkContinue(serving, perigee.continue, request)
   // One token must fit behind the prompt, or there is nothing to answer.
-  if (prompt.length >= serving.context) {
+  if (prompt.length + (maxTokens === 0 ? 0 : 1) > serving.context) {
     const message = `The prompt has ${prompt.length} tokens; the context of ${serving.context} tokens must hold it and the answer.`
     throw new RequestError('context_length_exceeded', message, 'messages' in request ? 'messages' : 'prompt')
   }
-  const temperature = request.temperature ?? TEMPERATURE_DEFAULT
+  if (maxTokens !== null && (request.min_tokens ?? 0) > maxTokens) {
+    const message = `min_tokens: must be at most the ${maxTokens} tokens that the answer may have`
+    throw new RequestError('invalid_request', message, 'min_tokens')
+  }
+  const sampling = planSampling(request, serving.tokenizer.vocabSize)
   return {
+    ...chosen,
     prompt,
     replay,
     sentChars: perigee.continue?.sent_chars ?? 0,
     maxTokens: Math.min(maxTokens ?? serving.context, serving.context - prompt.length),
     stops: typeof request.stop === 'string' ? [request.stop] : (request.stop ?? []),
-    sampling: {
-      temperature,
-      topK: Math.max(request.top_k ?? 0, 0),
-      topP: request.top_p ?? 1,
-      seed: request.seed === null || request.seed === undefined ? drawnSeed() : seedWords(request.seed),
-      choice: 0,
-    },
-    sameness: temperature === 0 || (typeof request.seed === 'number' && perigee.drawn_seed !== true),
+    index: 0,
+    sampling,
+    endings: planEndings(request, serving.tokenizer.vocabSize),
+    logprobs: logprobsOf(request),
+    echo: request.echo === true,
+    sameness: sampling.temperature === 0 || (typeof request.seed === 'number' && perigee.drawn_seed !== true),
     stream: request.stream ?? false,
     includeUsage: request.stream_options?.include_usage ?? false,
     returnTokenIds: request.return_token_ids ?? false,
   }
 }
 
-function checkContinue({ tokenizer }: Serving, { prompt_token_ids, output_token_ids, sent_chars }: Continue) {
+/** Chat asks with a switch and a number, text with one number. */
+function logprobsOf({ logprobs, top_logprobs }: ChatRequest | TextRequest): number | null {
+  if (typeof logprobs === 'number') return logprobs
+  if (logprobs === true) return typeof top_logprobs === 'number' ? top_logprobs : 0
+  if (typeof top_logprobs !== 'number' || top_logprobs === 0) return null
+  throw new RequestError('invalid_request', 'top_logprobs: needs logprobs to be true', 'top_logprobs')
+}
+
+/**
+ * The plans of all choices of a response: `n` for each prompt, one prompt after another, as OpenAI numbers them. What is drawn for a choice
+ * depends on its place among those of its prompt, and not on how many there are.
+ * @throws RequestError for more than this server ever takes at once
+ */
+export function planChoices({ slots, queueMax }: Serving, plans: readonly AnswerPlan[], n: number): AnswerPlan[] {
+  const most = slots + queueMax
+  if (plans.length * n > most) {
+    const param = plans.length > 1 ? 'prompt' : 'n'
+    throw new RequestError('invalid_request', `${param}: this server takes at most ${most} answers at once`, param)
+  }
+  return plans.flatMap((plan, prompt) =>
+    Array.from({ length: n }, (_, choice) => ({
+      ...plan,
+      index: prompt * n + choice,
+      sampling: { ...plan.sampling, choice },
+    })),
+  )
+}
+
+function checkContinue({ tokenizer }: Serving, given: Continue, request: ChatRequest | TextRequest) {
+  const { prompt_token_ids, output_token_ids, sent_chars } = given
+  const field = ['n', 'echo'].find((name) => request[name] === true || Number(request[name] ?? 1) > 1)
+  if (field !== undefined) {
+    throw new RequestError(
+      'unsupported_parameter',
+      `perigee.continue cannot go on with ${field}: it is one answer.`,
+      field,
+    )
+  }
   checkIds(tokenizer.vocabSize, prompt_token_ids, 'perigee.continue.prompt_token_ids')
   checkIds(tokenizer.vocabSize, output_token_ids, 'perigee.continue.output_token_ids')
   if (sent_chars > tokenizer.decode(output_token_ids).length) {
     const param = 'perigee.continue.sent_chars'
     throw new RequestError('invalid_request', `${param}: is more than the text of output_token_ids has`, param)
   }
-}
-
-/** @throws RequestError for an id that the model does not have */
-export function checkIds(vocabSize: number, ids: readonly number[], param: string): void {
-  const index = ids.findIndex((id) => id >= vocabSize)
-  if (index < 0) return
-  const path = `${param}[${index}]`
-  throw new RequestError('invalid_request', `${path}: the model has no token ${ids[index]}`, path)
-}
-
-/** A safe integer as 64-bit two's complement, in two words. */
-export function seedWords(seed: number): [low: number, high: number] {
-  const bits = BigInt.asUintN(64, BigInt(seed))
-  return [Number(bits & 0xffff_ffffn), Number(bits >> 32n)]
-}
-
-function drawnSeed(): [low: number, high: number] {
-  const [low = 0, high = 0] = randomFillSync(new Uint32Array(2))
-  return [low, high]
 }

@@ -1,10 +1,12 @@
 /** POST /v1/chat/completions, and /invocations in SageMaker mode. */
 import { type ChatRequest, chatRequestSchema } from '../../../src/contract/chat-completion.ts'
 import { answerId } from './answer-id.ts'
-import { planAnswer } from './answer-plan.ts'
+import { planAnswer, planChoices } from './answer-plan.ts'
+import type { ChosenModel } from './choose-model.ts'
 import { type AnswerShape, deliverAnswer } from './deliver-answer.ts'
 import { encodePrompt } from './encode-prompt.ts'
 import { refuseUnsupported } from './field-support.ts'
+import { chatLogprobs } from './logprobs.ts'
 import { parse, readJson } from './parse-body.ts'
 import { RequestError } from './request-error.ts'
 import type { Handler } from './route.ts'
@@ -28,14 +30,47 @@ export const invocations: Handler = async ({ request, response, server }) => {
 
 async function answerChat(serving: Serving, body: unknown, response: Parameters<Handler>[0]['response']) {
   const request = parse(chatRequestSchema, body)
-  refuseUnsupported(request, ['messages', 'max_completion_tokens'])
+  refuseUnsupported(request, CHAT_FIELDS)
   const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? null
-  const plan = await planAnswer(serving, request, maxTokens, () => chatPrompt(serving, request.messages))
-  await deliverAnswer(serving, plan, chatShape(serving), response)
+  const ending = promptEnding(request)
+  const plan = await planAnswer(serving, request, maxTokens, () => chatPrompt(serving, request.messages, ending))
+  const plans = planChoices(serving, [plan], request.n ?? 1)
+  await deliverAnswer(serving, plans, chatShape(serving, plan), response)
+}
+
+const CHAT_FIELDS = [
+  ...[
+    'messages',
+    'max_completion_tokens',
+    'logprobs',
+    'top_logprobs',
+    'add_generation_prompt',
+    'continue_final_message',
+  ],
+]
+
+export type PromptEnding = { addGenerationPrompt?: boolean; continueFinalMessage?: boolean }
+
+/** vLLM's two switches. @throws RequestError where they contradict each other or the messages */
+function promptEnding({ add_generation_prompt, continue_final_message, messages }: ChatRequest): PromptEnding {
+  const continueFinalMessage = continue_final_message ?? false
+  if (!continueFinalMessage) return { addGenerationPrompt: add_generation_prompt ?? true }
+  const param = 'continue_final_message'
+  if (add_generation_prompt === true) {
+    throw new RequestError('invalid_request', `${param}: cannot be true beside add_generation_prompt`, param)
+  }
+  if (messages.at(-1)?.role !== 'assistant') {
+    throw new RequestError('invalid_request', `${param}: needs a last message of the assistant`, param)
+  }
+  return { addGenerationPrompt: false, continueFinalMessage }
 }
 
 /** @throws RequestError for messages that the model cannot take */
-export async function chatPrompt(serving: Serving, messages: ChatRequest['messages']): Promise<number[]> {
+export async function chatPrompt(
+  serving: Serving,
+  messages: ChatRequest['messages'],
+  ending: PromptEnding = {},
+): Promise<number[]> {
   const { template } = serving
   if (!template.ok) throw new RequestError('invalid_request', template.message, 'messages')
   for (const [index, message] of messages.entries()) {
@@ -49,45 +84,51 @@ export async function chatPrompt(serving: Serving, messages: ChatRequest['messag
       throw new RequestError('unsupported_parameter', 'This server does not support tools.', param)
     }
   }
-  const rendered = template.template.render(messages)
+  const rendered = template.template.render(messages, ending)
   if (!rendered.ok) throw new RequestError('invalid_request', rendered.message, rendered.param)
   return encodePrompt(serving, rendered.prompt, 'messages', 'unshielded')
 }
 
-function chatShape({ modelName, fingerprint }: Serving): AnswerShape {
+function chatShape({ tokenizer }: Serving, { model, fingerprint }: ChosenModel): AnswerShape {
   const head = {
     id: answerId('chatcmpl'),
     created: Math.floor(Date.now() / 1_000),
-    model: modelName,
+    model,
     system_fingerprint: fingerprint,
   }
-  const chunk = (choice: object) => ({
+  const chunk = (index: number, choice: object) => ({
     ...head,
     object: 'chat.completion.chunk',
-    choices: [{ index: 0, finish_reason: null, ...choice }],
+    choices: [{ index, finish_reason: null, ...choice }],
   })
   return {
-    opening: (promptIds) => [
-      {
-        ...chunk({ delta: { role: 'assistant', content: '' } }),
-        ...(promptIds && { prompt_token_ids: promptIds }),
-      },
-    ],
-    piece: (text, ids) => chunk({ delta: { content: text }, ...(ids && { token_ids: ids }) }),
-    closing: (reason) => chunk({ delta: {}, finish_reason: reason }),
-    usage: (usage) => ({ ...head, object: 'chat.completion.chunk', choices: [], usage }),
-    whole: ({ text, reason, usage, ids, promptIds }) => ({
-      ...head,
-      object: 'chat.completion',
-      choices: [
+    choice: (index) => ({
+      opening: (promptIds) => [
         {
-          index: 0,
-          message: { role: 'assistant', content: text, refusal: null },
-          logprobs: null,
-          finish_reason: reason,
-          ...(ids && { token_ids: ids }),
+          ...chunk(index, { delta: { role: 'assistant', content: '' } }),
+          ...(promptIds && { prompt_token_ids: promptIds }),
         },
       ],
+      piece: ({ text, ids, logged }) =>
+        chunk(index, {
+          delta: { content: text },
+          ...(logged !== null && logged.length > 0 && { logprobs: chatLogprobs(tokenizer, logged) }),
+          ...(ids && { token_ids: ids }),
+        }),
+      closing: (reason) => chunk(index, { delta: {}, finish_reason: reason }),
+      whole: ({ text, reason, ids, logged }) => ({
+        index,
+        message: { role: 'assistant', content: text, refusal: null },
+        logprobs: chatLogprobs(tokenizer, logged),
+        finish_reason: reason,
+        ...(ids && { token_ids: ids }),
+      }),
+    }),
+    usage: (usage) => ({ ...head, object: 'chat.completion.chunk', choices: [], usage }),
+    whole: (choices, usage, promptIds) => ({
+      ...head,
+      object: 'chat.completion',
+      choices,
       usage,
       ...(promptIds && { prompt_token_ids: promptIds }),
     }),

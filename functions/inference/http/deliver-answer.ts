@@ -1,65 +1,94 @@
-/** Sends one answer to one caller, streamed or whole, and stops the engine when the caller hangs up. */
+/** Sends the answers to one request to its caller, streamed or whole, and stops the engine when the caller hangs up. */
 import type { ServerResponse } from 'node:http'
 import type { FinishReason, Usage } from '../../../src/contract/chat-completion.ts'
-import { startAnswer } from './answer.ts'
+import type { EngineErrorCode } from '../engine/engine-client.ts'
+import type { AnswerPiece } from './answer.ts'
 import type { AnswerPlan } from './answer-plan.ts'
+import { startChoices } from './choices.ts'
 import { openEventStream } from './event-stream.ts'
+import type { LoggedToken } from './logprobs.ts'
 import { engineError } from './request-error.ts'
 import { sendJson } from './send-json.ts'
 import type { ServerMetrics } from './server-metrics.ts'
 import type { Serving } from './serving.ts'
 
-/** The shapes of one kind of completion. `ids` is undefined where the caller did not ask for them. */
+/** The shapes of one kind of completion. */
 export type AnswerShape = {
+  /** Of one choice of the response; asked for once for each, so it may remember. */
+  choice(index: number): ChoiceShape
+  usage(usage: Usage): unknown
+  /** @param promptIds of the first prompt, for who asked for ids */
+  whole(choices: unknown[], usage: Usage, promptIds: number[] | undefined): unknown
+}
+
+/** Ids are undefined where the caller did not ask for them. */
+export type ChoiceShape = {
   /** Events before the first piece. */
   opening(promptIds: number[] | undefined): unknown[]
-  piece(text: string, ids: number[] | undefined): unknown
+  piece(piece: ShownPiece): unknown
   closing(reason: FinishReason): unknown
-  usage(usage: Usage): unknown
   whole(answer: WholeAnswer): unknown
 }
+
+export type ShownPiece = Omit<AnswerPiece, 'ids'> & { ids: number[] | undefined }
 
 export type WholeAnswer = {
   text: string
   reason: FinishReason
-  usage: Usage
   ids: number[] | undefined
+  /** Null where nothing was asked of them. */
+  logged: LoggedToken[] | null
   promptIds: number[] | undefined
 }
 
 /** How an answer ended, for the metrics. */
-type Outcome = 'ok' | 'cancelled' | 'engine_crashed' | 'engine_unavailable'
+type Outcome = 'ok' | 'cancelled' | EngineErrorCode
 
-/** @throws RequestError as long as nothing has been sent */
-export function deliverAnswer(serving: Serving, plan: AnswerPlan, shape: AnswerShape, response: ServerResponse) {
+/**
+ * @param plans of the choices, at least one; they differ in prompt and index only
+ * @throws RequestError as long as nothing has been sent
+ */
+export function deliverAnswer(
+  serving: Serving,
+  plans: readonly AnswerPlan[],
+  shape: AnswerShape,
+  response: ServerResponse,
+) {
   // Hung up while the prompt was encoded: nobody would tell the engine to stop.
   if (response.destroyed) return
-  return plan.stream ? stream(serving, plan, shape, response) : deliverWhole(serving, plan, shape.whole, response)
+  return plans[0]?.stream === true
+    ? stream(serving, plans, shape, response)
+    : deliverWhole(serving, plans, shape, response)
 }
 
 /** Resolves as soon as the answer has begun: what follows is in events. */
-async function stream(serving: Serving, plan: AnswerPlan, shape: AnswerShape, response: ServerResponse) {
+async function stream(serving: Serving, plans: readonly AnswerPlan[], shape: AnswerShape, response: ServerResponse) {
   const clock = startClock(serving.metrics)
-  const generation = startAnswer(serving, plan, (event) => {
+  const showIds = plans[0]?.returnTokenIds === true
+  const choices = plans.map(({ index }) => shape.choice(index))
+  const generation = startChoices(serving, plans, (event) => {
     if (event.type === 'error') {
       clock.over(event.code)
       return events.fail(engineError(event.code).body())
     }
     open()
     if (event.type === 'piece') {
+      const { text, ids, logged } = event.piece
       clock.firstToken()
-      if (event.text === '' && !plan.returnTokenIds) return
-      return events.send(shape.piece(event.text, plan.returnTokenIds ? event.ids : undefined))
+      if (text === '' && !showIds && (logged ?? []).length === 0) return
+      return events.send(choices[event.index]?.piece({ text, ids: showIds ? ids : undefined, logged }))
     }
+    if (event.type === 'end') return events.send(choices[event.index]?.closing(event.reason))
     clock.over('ok')
-    events.send(shape.closing(event.reason))
-    if (plan.includeUsage) events.send(shape.usage(event.usage))
+    if (plans[0]?.includeUsage === true) events.send(shape.usage(event.usage))
     events.done()
   })
   const open = once(() => {
-    for (const event of shape.opening(plan.returnTokenIds ? plan.prompt : undefined)) events.send(event)
+    for (const { index, prompt } of plans) {
+      for (const event of choices[index]?.opening(showIds ? prompt : undefined) ?? []) events.send(event)
+    }
   })
-  // After startAnswer, which may still refuse with a status; its events come later.
+  // After startChoices, which may still refuse with a status; its events come later.
   const events = openEventStream(response)
   response.once('close', () => {
     clock.over('cancelled')
@@ -67,30 +96,46 @@ async function stream(serving: Serving, plan: AnswerPlan, shape: AnswerShape, re
   })
 }
 
-/** Collects the answer and sends it as one JSON body. @throws RequestError when there is no answer */
+/** Collects the answers and sends them as one JSON body. @throws RequestError when there is none */
 export function deliverWhole(
   serving: Serving,
-  plan: AnswerPlan,
-  shape: AnswerShape['whole'],
+  plans: readonly AnswerPlan[],
+  shape: Pick<AnswerShape, 'whole'> & { choice(index: number): Pick<ChoiceShape, 'whole'> },
   response: ServerResponse,
 ): Promise<void> {
   if (response.destroyed) return Promise.resolve()
   const clock = startClock(serving.metrics)
+  const showIds = plans[0]?.returnTokenIds === true
   return new Promise<void>((resolve, reject) => {
-    let text = ''
-    const ids: number[] = []
-    const generation = startAnswer(serving, plan, (event) => {
-      if (event.type === 'piece') {
-        clock.firstToken()
-        text += event.text
-        ids.push(...event.ids)
+    const collected = plans.map(({ logprobs, prompt }) => ({
+      text: '',
+      ids: [] as number[],
+      logged: logprobs === null ? null : ([] as LoggedToken[]),
+      promptIds: showIds ? prompt : undefined,
+    }))
+    const shown: unknown[] = []
+    const generation = startChoices(serving, plans, (event) => {
+      if (event.type === 'error') {
+        clock.over(event.code)
+        return reject(engineError(event.code))
+      }
+      if (event.type === 'complete') {
+        clock.over('ok')
+        sendJson(response, 200, shape.whole(shown, event.usage, collected[0]?.promptIds))
+        return resolve()
+      }
+      const so = collected[event.index]
+      if (so === undefined) return
+      if (event.type === 'end') {
+        const { text, ids, logged, promptIds } = so
+        const answer = { text, reason: event.reason, ids: showIds ? ids : undefined, logged, promptIds }
+        shown[event.index] = shape.choice(event.index).whole(answer)
         return
       }
-      clock.over(event.type === 'end' ? 'ok' : event.code)
-      if (event.type === 'error') return reject(engineError(event.code))
-      const shown = plan.returnTokenIds ? { ids, promptIds: plan.prompt } : { ids: undefined, promptIds: undefined }
-      sendJson(response, 200, shape({ text, reason: event.reason, usage: event.usage, ...shown }))
-      resolve()
+      clock.firstToken()
+      so.text += event.piece.text
+      so.ids.push(...event.piece.ids)
+      so.logged?.push(...(event.piece.logged ?? []))
     })
     response.once('close', () => {
       clock.over('cancelled')

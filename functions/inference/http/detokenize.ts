@@ -1,9 +1,9 @@
 /** POST /detokenize: token ids of the chat model to text, as vLLM's; special tokens are shown by their names. */
 import * as z from 'zod/mini'
 import { MAX_TOKENS_MAX, samplingShape } from '../../../src/contract/chat-completion.ts'
-import { checkIds } from './answer-plan.ts'
 import { parse, readJson } from './parse-body.ts'
 import type { Handler } from './route.ts'
+import { checkIds } from './sampling-plan.ts'
 import { sendJson } from './send-json.ts'
 import { whenServing } from './serving.ts'
 

@@ -9,11 +9,11 @@ import {
 import type { EmbeddingCaller, EmbeddingFailure, EmbeddingResult } from '../embedding/embedding-engine.ts'
 import type { Opened } from '../embedding/embedding-service.ts'
 import type { EmbeddingFolder } from '../models/embedding-folder.ts'
-import { checkIds } from './answer-plan.ts'
 import { refuseUnread } from './field-support.ts'
 import { parse, readJson } from './parse-body.ts'
 import { engineError, RequestError } from './request-error.ts'
 import type { Handler } from './route.ts'
+import { checkIds } from './sampling-plan.ts'
 import { sendJson } from './send-json.ts'
 import type { Server } from './serving.ts'
 

@@ -24,6 +24,14 @@ const READ = [
   'stop',
   'max_tokens',
   'n',
+  'min_p',
+  'presence_penalty',
+  'frequency_penalty',
+  'repetition_penalty',
+  'logit_bias',
+  'min_tokens',
+  'ignore_eos',
+  'stop_token_ids',
   'return_token_ids',
   'perigee',
 ]
@@ -38,13 +46,10 @@ const HARMLESS: Record<string, (value: unknown) => boolean> = {
   prompt_cache_retention: any,
   service_tier: any,
   parallel_tool_calls: any,
+  reasoning_effort: any,
+  verbosity: any,
   store: only(false),
-  // Not supported yet.
-  presence_penalty: only(0),
-  frequency_penalty: only(0),
-  repetition_penalty: only(1),
-  min_p: only(0),
-  logit_bias: empty,
+  // Of the other kind of completion, or not supported.
   logprobs: only(false),
   top_logprobs: only(0),
   best_of: only(1),
@@ -56,11 +61,12 @@ const HARMLESS: Record<string, (value: unknown) => boolean> = {
   function_call: only('none', 'auto'),
   response_format: (value) => typeof value === 'object' && value !== null && 'type' in value && value.type === 'text',
   modalities: (value) => Array.isArray(value) && value.length === 1 && value[0] === 'text',
-  ignore_eos: only(false),
-  min_tokens: only(0),
   continue_final_message: only(false),
   add_generation_prompt: only(true),
 }
+
+/** Of the name of a field that the caller made up. */
+const NAME_CHARS_MAX = 64
 
 /** @throws RequestError for the first field that would have to be ignored */
 export function refuseUnsupported(body: object, extra: readonly string[]): void {
@@ -68,11 +74,12 @@ export function refuseUnsupported(body: object, extra: readonly string[]): void 
     if (value === null || READ.includes(field) || extra.includes(field)) continue
     const isHarmless = Object.hasOwn(HARMLESS, field) ? HARMLESS[field] : undefined
     if (isHarmless === undefined) {
-      throw new RequestError('unknown_parameter', `This server does not know the field ${field}.`, field)
+      const name = field.length > NAME_CHARS_MAX ? `${field.slice(0, NAME_CHARS_MAX)}...` : field
+      throw new RequestError('unknown_parameter', `This server does not know the field ${name}.`, name)
     }
     if (isHarmless(value)) continue
-    const shown = JSON.stringify(value).slice(0, 80)
-    throw new RequestError('unsupported_parameter', `This server does not support ${field}: ${shown}.`, field)
+    // Never the value: it may be large, or somebody's text.
+    throw new RequestError('unsupported_parameter', `This server does not support ${field} with this value.`, field)
   }
 }
 

@@ -1,7 +1,7 @@
 /** POST /generate: the plain route of a text-generation template, as the edge serves it too: text in, its likeliest continuation out. */
 import { generateRequestSchema } from '../../../src/contract/generate.ts'
 import { planAnswer } from './answer-plan.ts'
-import { deliverWhole } from './deliver-answer.ts'
+import { deliverWhole, type WholeAnswer } from './deliver-answer.ts'
 import { parse, readJson } from './parse-body.ts'
 import type { Handler } from './route.ts'
 import { whenServing } from './serving.ts'
@@ -12,5 +12,9 @@ export const generate: Handler = async ({ request, response, server }) => {
   const { text, max_length: maxTokens } = parse(generateRequestSchema, await readJson(request))
   const asked = { model: serving.modelName, prompt: text, temperature: 0 }
   const plan = await planAnswer(serving, asked, maxTokens, () => textPrompt(serving, text))
-  await deliverWhole(serving, plan, (answer) => ({ generated_text: answer.text }), response)
+  const shape = {
+    choice: () => ({ whole: ({ text }: WholeAnswer) => ({ generated_text: text }) }),
+    whole: ([answer]: unknown[]) => answer,
+  }
+  await deliverWhole(serving, [plan], shape, response)
 }

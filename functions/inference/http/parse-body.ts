@@ -43,9 +43,33 @@ export function parse<Output>(schema: z.ZodMiniType<Output>, body: unknown): Out
   }
   const parsed = schema.safeParse(body)
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
+  const [first] = parsed.error.issues
+  const issue = first && deepest(first)
   const param = pathOf(issue?.path ?? [])
   throw new RequestError('invalid_request', `${param || 'body'}: ${issue?.message ?? 'is invalid'}`, param || null)
+}
+
+/**
+ * Of a union's branches the one that the caller meant: a value of the right type that is out of bounds says more than one of another type,
+ * and one that is wrong deep inside more than one that is wrong at once.
+ */
+function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union') return issue
+  const branches = issue.errors.flatMap(([inner]) => (inner ? [deepest(inner)] : []))
+  const best = branches.toSorted((one, other) => closeness(other) - closeness(one))[0]
+  if (best === undefined) return issue
+  // Of several that are as wrong as each other, none says what all would take.
+  if (closeness(best) === 0) {
+    const types = new Set(branches.map((inner) => ('expected' in inner ? inner.expected : 'another value')))
+    return { ...issue, message: `Invalid input: expected ${[...types].join(' or ')}` }
+  }
+  return { ...best, path: [...issue.path, ...best.path] }
+}
+
+/** No path is as deep as the weight of the right type; of two lists the one that is right for longer is closer. */
+function closeness({ path, code }: z.core.$ZodIssue): number {
+  const index = path.findLast((key) => typeof key === 'number') ?? 0
+  return path.length + index / (index + 1) + (code === 'invalid_type' ? 0 : 1_000)
 }
 
 /** As in `messages[0].content`. */

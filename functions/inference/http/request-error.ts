@@ -1,5 +1,6 @@
 /** Everything that can go wrong with a request, as one table, and the envelope in which OpenAI's clients expect it. */
 import type { OpenAiErrorBody } from '../../../src/contract/chat-completion.ts'
+import type { EngineErrorCode } from '../engine/engine-client.ts'
 
 type Entry = { status: number; type: 'invalid_request_error' | 'authentication_error' | 'server_error' }
 
@@ -13,6 +14,8 @@ const ERRORS = {
   invalid_api_key: { status: 401, type: 'authentication_error' },
   not_found: { status: 404, type: 'invalid_request_error' },
   model_not_found: { status: 404, type: 'invalid_request_error' },
+  adapter_unusable: { status: 400, type: 'invalid_request_error' },
+  adapter_unloaded: { status: 404, type: 'invalid_request_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },
   body_too_large: { status: 413, type: 'invalid_request_error' },
   internal_error: { status: 500, type: 'server_error' },
@@ -20,6 +23,7 @@ const ERRORS = {
   queue_full: { status: 503, type: 'server_error' },
   model_loading: { status: 503, type: 'server_error' },
   engine_unavailable: { status: 503, type: 'server_error' },
+  draining: { status: 503, type: 'server_error' },
 } satisfies Record<string, Entry>
 
 export type ErrorCode = keyof typeof ERRORS
@@ -44,9 +48,13 @@ export class RequestError extends Error {
   }
 }
 
+const ENGINE_MESSAGES: Record<EngineErrorCode, string> = {
+  engine_crashed: 'The inference engine died while it answered; it is being started again.',
+  engine_unavailable: 'The inference engine is not running.',
+  adapter_unloaded: 'The adapter was unloaded.',
+}
+
 /** What the engine said, for the caller. */
-export function engineError(code: 'engine_crashed' | 'engine_unavailable'): RequestError {
-  return code === 'engine_crashed'
-    ? new RequestError(code, 'The inference engine died while it answered; it is being started again.')
-    : new RequestError(code, 'The inference engine is not running.')
+export function engineError(code: EngineErrorCode): RequestError {
+  return new RequestError(code, ENGINE_MESSAGES[code])
 }

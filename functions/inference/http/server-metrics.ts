@@ -67,7 +67,7 @@ export function createServerMetrics(): ServerMetrics {
   const answers = counter<{ outcome: string }>('perigee_inference_answers_total', 'Answers by how they ended.')
   const tokens = counter<{ kind: string }>(
     'perigee_inference_tokens_total',
-    'Tokens read (prompt), generated and embedded.',
+    'Tokens computed of prompts (prompt), taken from the prefix cache instead (cached), read again in idle time (reread), generated, and embedded.',
   )
   const answerSeconds = histogram(
     'perigee_inference_answer_seconds',
@@ -84,6 +84,11 @@ export function createServerMetrics(): ServerMetrics {
       'One run that advances every running answer by a token.',
     ),
   }
+  let storedBytes = 0
+  families.push(() => [
+    ...head('perigee_inference_prefix_cache_bytes', 'Keys and values kept for later prompts.', 'gauge'),
+    `perigee_inference_prefix_cache_bytes ${storedBytes}`,
+  ])
   const embeddedInputs = counter<Record<string, never>>('perigee_inference_embedded_inputs_total', 'Inputs embedded.')
   const embeddingSeconds = histogram('perigee_inference_embedding_batch_seconds', 'One batch of inputs to embed.')
   const rows = { waiting: 0, prefilling: 0, decoding: 0 }
@@ -101,11 +106,15 @@ export function createServerMetrics(): ServerMetrics {
     answerSeconds,
     firstTokenSeconds,
     requests,
-    step({ kind, milliseconds, amount, tokens: generated, waiting, prefilling, decoding }) {
+    step({ kind, milliseconds, amount, tokens: generated, cached, ...gauges }) {
+      const { waiting, prefilling, decoding } = gauges
       Object.assign(rows, { waiting, prefilling, decoding })
+      storedBytes = gauges.storedBytes
       if (amount === 0) return
+      if (kind === 'reread') return tokens.count({ kind }, amount)
       stepSeconds[kind].observe(milliseconds / 1_000)
       if (kind === 'prefill') tokens.count({ kind: 'prompt' }, amount)
+      for (const [, count] of cached) tokens.count({ kind: 'cached' }, count)
       // The list alternates request and token.
       tokens.count({ kind: 'generated' }, generated.length / 2)
     },

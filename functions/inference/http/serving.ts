@@ -26,6 +26,9 @@ export type Serving = {
   /** Or why chat is not possible. */
   template: { ok: true; template: ChatTemplate } | { ok: false; message: string }
   engine: Engine
+  /** Adapters below it may be loaded at run time; null for none. */
+  adaptersDir: string | null
+  log: (line: string) => void
   metrics: ServerMetrics
 }
 
@@ -35,12 +38,14 @@ export type Server = {
   /** Null where the server has none. */
   embeddings: EmbeddingService | null
   isStopping: boolean
+  isDraining: boolean
   metrics: ServerMetrics
 }
 
-/** @throws RequestError while the model loads or the server stops */
-export function whenServing({ serving, isStopping }: Server): Serving {
+/** @throws RequestError while the model loads, or the server drains or stops */
+export function whenServing({ serving, isStopping, isDraining }: Server): Serving {
   if (isStopping) throw new RequestError('engine_unavailable', 'The server is stopping.')
+  if (isDraining) throw new RequestError('draining', 'The server takes no more requests; those in flight end.')
   if (serving === null || serving.engine.state() === 'loading') {
     throw new RequestError('model_loading', 'The model is still loading.')
   }

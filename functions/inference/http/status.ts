@@ -1,12 +1,16 @@
-/** What the server says of itself: GET /v1/models, /health, /metrics, and SageMaker's /ping. */
-import type { EngineState } from '../engine/engine-client.ts'
+/** What the server says of itself: GET /v1/models, /health, /load, /metrics, and SageMaker's /ping; and POST /drain, which changes it. */
+import * as z from 'zod/mini'
+import { parse, readJson } from './parse-body.ts'
+import { readinessOf } from './readiness.ts'
 import type { Handler } from './route.ts'
 import { sendJson } from './send-json.ts'
-import { type Server, whenServing } from './serving.ts'
+import { whenServing } from './serving.ts'
 
 export const models: Handler = ({ response, server }) => {
-  const { modelName, created, context } = whenServing(server)
-  const data = [model(modelName, created, context)]
+  const { modelName, created, context, engine } = whenServing(server)
+  const chat = model(modelName, created, context)
+  const adapters = engine.adapters.list().map(({ name }) => ({ ...chat, id: name, parent: modelName }))
+  const data = [chat, ...adapters]
   const { embeddings } = server
   if (embeddings) data.push(model(embeddings.name, embeddings.created, embeddings.opened()?.folder.inputTokensMax))
   sendJson(response, 200, { object: 'list', data })
@@ -17,15 +21,14 @@ const model = (id: string, created: number, tokensMax: number | undefined) => ({
   ...{ id, object: 'model', created, owned_by: 'perigee', max_model_len: tokensMax },
 })
 
-const stateOf = ({ serving, isStopping }: Server): EngineState =>
-  isStopping ? 'stopped' : (serving?.engine.state() ?? 'loading')
+/** Liveness: an answer is all it says. A server that loads, drains or has a full queue lives and must not be restarted. */
+export const live: Handler = ({ response }) => sendJson(response, 200, { status: 'ok' })
 
-/** 200 when a request would be answered, else 503; that it answers at all says that the process lives. */
+/** Readiness: 200 when a request would be answered, else 503 with the reason. */
 export const health: Handler = ({ response, server }) => {
-  const state = stateOf(server)
-  const isReady = state === 'ready'
+  const { isReady, status } = readinessOf(server)
   sendJson(response, isReady ? 200 : 503, {
-    status: isReady ? 'ok' : state,
+    status,
     ready: isReady,
     timestamp: new Date().toISOString(),
     ...(server.serving && { model: server.serving.modelName, system_fingerprint: server.serving.fingerprint }),
@@ -34,13 +37,35 @@ export const health: Handler = ({ response, server }) => {
 
 /** SageMaker wants 200 when invocations may come, and nothing in the body. */
 export const ping: Handler = ({ response, server }) => {
-  response.writeHead(stateOf(server) === 'ready' ? 200 : 503, { 'content-length': 0 }).end()
+  response.writeHead(readinessOf(server).isReady ? 200 : 503, { 'content-length': 0 }).end()
+}
+
+/** For a balancer: how much of the server is taken. */
+export const load: Handler = ({ response, server }) => {
+  const { serving } = server
+  const { slots, queueMax } = serving ?? { slots: 0, queueMax: 0 }
+  const inFlight = serving?.engine.inFlight() ?? 0
+  const running = Math.min(inFlight, slots)
+  const { isReady, status } = readinessOf(server)
+  sendJson(response, 200, { ready: isReady, status, slots, running, waiting: inFlight - running, queue_max: queueMax })
+}
+
+const drainSchema = z.strictObject({ on: z._default(z.boolean(), true) })
+
+/** Takes no more requests (503 `draining`) while those in flight end, before the server is taken away; `{"on": false}` takes them again. */
+export const drain: Handler = async ({ request, response, server }) => {
+  const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0
+  server.isDraining = hasBody ? parse(drainSchema, await readJson(request)).on : true
+  sendJson(response, 200, { draining: server.isDraining, in_flight: server.serving?.engine.inFlight() ?? 0 })
 }
 
 export const metrics: Handler = ({ response, server }) => {
   const { serving } = server
   const text = server.metrics.text({
-    perigee_inference_ready: { help: '1 when requests are answered.', value: stateOf(server) === 'ready' ? 1 : 0 },
+    perigee_inference_ready: {
+      help: '1 when a request would be answered.',
+      value: readinessOf(server).isReady ? 1 : 0,
+    },
     perigee_inference_slots: { help: 'Requests that can run at once.', value: serving?.slots ?? 0 },
     perigee_inference_in_flight: {
       help: 'Requests accepted and not ended, waiting ones included.',

@@ -2,11 +2,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CONFIG_FILE, IMPORTER_VERSION, type ModelConfig, TOKENIZER_FILE } from '../models/model-config.ts'
+import { buildDecoderGraph } from './decoder-graph.ts'
+import { readDecoderShape } from './decoder-shape.ts'
 import { GgufError } from './gguf-cursor.ts'
 import { openGguf } from './gguf-file.ts'
 import type { AccuracyLevel } from './linear-layer.ts'
-import { buildLlamaGraph } from './llama-graph.ts'
-import { readLlamaShape } from './llama-shape.ts'
 import { specialTokens, tokenizerJson } from './tokenizer-json.ts'
 
 export type ImportOptions = {
@@ -31,12 +31,13 @@ export async function importGguf(
   if (!opened.ok) return opened
   const { file } = opened
   try {
-    const shape = readLlamaShape(file)
-    const { layers, hiddenSize, heads, kvHeads, headDim, vocabSize, contextLength } = shape
+    const shape = readDecoderShape(file)
+    const tokenizer = tokenizerJson(file)
+    const { architecture, layers, hiddenSize, heads, kvHeads, headDim, vocabSize, contextLength } = shape
     const config: ModelConfig = {
       importerVersion: IMPORTER_VERSION,
       name: options.name,
-      architecture: 'llama',
+      architecture,
       layers,
       hiddenSize,
       heads,
@@ -47,8 +48,7 @@ export async function importGguf(
       ...specialTokens(file, vocabSize),
       weightsSha256: options.weightsSha256,
     }
-    const tokenizer = tokenizerJson(file)
-    const graph = await buildLlamaGraph(file, shape, options.accuracyLevel ?? 4)
+    const graph = await buildDecoderGraph(file, shape, options.accuracyLevel ?? 4)
     await graph.finish(options.folder, `perigee importer ${IMPORTER_VERSION}`, options.onProgress ?? (() => {}))
     await writeFile(join(options.folder, TOKENIZER_FILE), JSON.stringify(tokenizer))
     await writeFile(join(options.folder, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`)

@@ -6,8 +6,8 @@
 
 export type OnnxType = 'float' | 'uint8' | 'int32' | 'int64'
 
-/** A number is written as an integer; a float must say so. */
-export type Attribute = number | { float: number }
+/** A number is written as an integer, an array as integers; a float must say so. */
+export type Attribute = number | { float: number } | readonly number[]
 
 export type Node = {
   op: string
@@ -44,13 +44,14 @@ const DATA_TYPE: Record<OnnxType, number> = { float: 1, uint8: 2, int32: 6, int6
 const DATA_LOCATION_EXTERNAL = 1
 const ATTRIBUTE_FLOAT = 1
 const ATTRIBUTE_INT = 2
+const ATTRIBUTE_INTS = 7
 
 /** The bytes of the ModelProto. */
 export function encodeOnnxModel(model: OnnxModel): Buffer {
   const graph = Buffer.concat([
     ...model.nodes.map((node) => field(1, encodeNode(node))),
     field(2, 'perigee'),
-    ...model.initializers.map((tensor) => field(5, encodeTensor(tensor))),
+    ...model.initializers.map((tensor) => field(5, encodeInitializer(tensor))),
     ...model.inputs.map((value) => field(11, encodeValueInfo(value))),
     ...model.outputs.map((value) => field(12, encodeValueInfo(value))),
   ])
@@ -63,7 +64,7 @@ export function encodeOnnxModel(model: OnnxModel): Buffer {
   ])
 }
 
-function encodeNode(node: Node): Buffer {
+export function encodeNode(node: Node): Buffer {
   return Buffer.concat([
     ...node.inputs.map((name) => field(1, name)),
     ...node.outputs.map((name) => field(2, name)),
@@ -77,12 +78,15 @@ function encodeNode(node: Node): Buffer {
 
 function encodeAttribute(name: string, value: Attribute): Buffer {
   if (typeof value === 'number') return Buffer.concat([field(1, name), integer(3, value), integer(20, ATTRIBUTE_INT)])
+  if (!('float' in value)) {
+    return Buffer.concat([field(1, name), ...value.map((item) => integer(8, item)), integer(20, ATTRIBUTE_INTS)])
+  }
   const float = Buffer.alloc(4)
   float.writeFloatLE(value.float)
   return Buffer.concat([field(1, name), tag(2, 5), float, integer(20, ATTRIBUTE_FLOAT)])
 }
 
-function encodeTensor({ name, type, dims, data }: Initializer): Buffer {
+export function encodeInitializer({ name, type, dims, data }: Initializer): Buffer {
   const head = [...dims.map((size) => integer(1, size)), integer(2, DATA_TYPE[type]), field(8, name)]
   if (data instanceof Uint8Array) return Buffer.concat([...head, field(9, data)])
   const entries = { location: data.file, offset: String(data.offset), length: String(data.byteLength) }
@@ -93,7 +97,7 @@ function encodeTensor({ name, type, dims, data }: Initializer): Buffer {
   ])
 }
 
-function encodeValueInfo({ name, type, dims }: ValueInfo): Buffer {
+export function encodeValueInfo({ name, type, dims }: ValueInfo): Buffer {
   const shape = Buffer.concat(
     dims.map((size) => field(1, typeof size === 'number' ? integer(1, size) : field(2, size))),
   )
@@ -101,7 +105,7 @@ function encodeValueInfo({ name, type, dims }: ValueInfo): Buffer {
   return Buffer.concat([field(1, name), field(2, field(1, tensorType))])
 }
 
-function field(number: number, content: string | Uint8Array): Buffer {
+export function field(number: number, content: string | Uint8Array): Buffer {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content
   return Buffer.concat([tag(number, 2), varint(bytes.length), bytes])
 }

@@ -1,13 +1,14 @@
 /** Cosines and sines of rotary position embeddings, for every position up to the context length. */
+
+import type { DecoderShape } from './decoder-shape.ts'
 import { GgufError } from './gguf-cursor.ts'
 import type { GgufFile, GgufTensor } from './gguf-file.ts'
-import type { LlamaShape } from './llama-shape.ts'
 
 /** Both [contextLength, headDim / 2]. `factors` (rope_freqs.weight, Llama 3's long context) divides each frequency. */
 export async function rotaryTables(
   file: GgufFile,
   factors: GgufTensor | null,
-  shape: LlamaShape,
+  shape: DecoderShape,
 ): Promise<{ cos: Float32Array; sin: Float32Array }> {
   const { headDim, contextLength, ropeTheta, ropeScale } = shape
   if (factors && factors.type !== 'F32') throw new GgufError('rope_freqs.weight is not F32')

@@ -1,18 +1,11 @@
 /** Writes the tokenizer of a GGUF file as Hugging Face's tokenizer.json. */
 import { GgufError } from './gguf-cursor.ts'
 import type { GgufFile, GgufValue } from './gguf-file.ts'
+import { byteLevel, PRE_TOKENIZERS, type PreTokenizer } from './pre-tokenizers.ts'
 
 /** Values of tokenizer.ggml.token_type (llama.cpp's llama_token_type). */
 const TOKEN_CONTROL = 3
 const TOKEN_USER_DEFINED = 4
-
-const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true }
-
-/** How text is cut before the byte pairs are merged, by tokenizer.ggml.pre. */
-const PRE_TOKENIZERS: Record<string, object[]> = {
-  smollm: [{ type: 'Digits', individual_digits: true }, byteLevel],
-  'gpt-2': [byteLevel],
-}
 
 export type SpecialTokens = { bosTokenId: number | null; eosTokenIds: number[]; chatTemplate: string | null }
 
@@ -21,13 +14,7 @@ export function tokenizerJson(file: GgufFile): object {
   const model = file.metadata.get('tokenizer.ggml.model')
   if (model !== 'gpt2')
     throw new GgufError(`its tokenizer is ${String(model)}, and the one that can be imported is gpt2 (byte-level BPE)`)
-  const pre = String(file.metadata.get('tokenizer.ggml.pre') ?? 'gpt-2')
-  const pretokenizers = PRE_TOKENIZERS[pre]
-  if (!pretokenizers) {
-    throw new GgufError(
-      `its pre-tokenizer is ${pre}, and those that can be imported are ${Object.keys(PRE_TOKENIZERS).join(', ')}`,
-    )
-  }
+  const rules = preTokenizer(file)
   const tokens = strings(file, 'tokenizer.ggml.tokens')
   const types = list(file, 'tokenizer.ggml.token_type')
   return {
@@ -40,8 +27,8 @@ export function tokenizerJson(file: GgufFile): object {
       const special = type === TOKEN_CONTROL
       return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }]
     }),
-    normalizer: null,
-    pre_tokenizer: { type: 'Sequence', pretokenizers },
+    normalizer: rules.normalizer ?? null,
+    pre_tokenizer: { type: 'Sequence', pretokenizers: rules.pretokenizers },
     post_processor: null,
     decoder: { ...byteLevel, add_prefix_space: true },
     model: {
@@ -52,6 +39,7 @@ export function tokenizerJson(file: GgufFile): object {
       end_of_word_suffix: null,
       fuse_unk: false,
       byte_fallback: false,
+      ...(rules.ignoreMerges ? { ignore_merges: true } : {}),
       vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
       merges: strings(file, 'tokenizer.ggml.merges'),
     },
@@ -63,12 +51,25 @@ export function specialTokens(file: GgufFile, vocabSize: number): SpecialTokens 
   const template = file.metadata.get('tokenizer.chat_template')
   // eot ends a turn, eom a message that calls a tool; not every model has them beside eos.
   const ends = ['eos', 'eot', 'eom'].map((name) => tokenId(file, `tokenizer.ggml.${name}_token_id`, vocabSize))
+  const tokens = strings(file, 'tokenizer.ggml.tokens')
+  for (const token of preTokenizer(file).endTokens ?? []) {
+    const id = tokens.indexOf(token)
+    if (id >= 0) ends.push(id)
+  }
   const bosTokenId = tokenId(file, 'tokenizer.ggml.bos_token_id', vocabSize)
   return {
     bosTokenId,
     eosTokenIds: [...new Set(ends.filter((id) => id !== null))],
     chatTemplate: typeof template === 'string' ? template : null,
   }
+}
+
+function preTokenizer(file: GgufFile): PreTokenizer {
+  const pre = String(file.metadata.get('tokenizer.ggml.pre') ?? 'gpt-2')
+  const rules = Object.hasOwn(PRE_TOKENIZERS, pre) ? PRE_TOKENIZERS[pre] : undefined
+  if (rules) return rules
+  const known = Object.keys(PRE_TOKENIZERS).join(', ')
+  throw new GgufError(`its pre-tokenizer is ${pre}, and those that can be imported are ${known}`)
 }
 
 function tokenId(file: GgufFile, key: string, vocabSize: number): number | null {

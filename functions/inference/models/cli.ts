@@ -1,75 +1,110 @@
-/** `npm run models -- pull NAME | list | path NAME`, with `--file PATH` for a GGUF file that is at hand. */
+/** `npm run models -- pull MODEL | list | path MODEL`, with `--file PATH` for a GGUF file that is at hand. */
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { cacheDirectory } from './cache-directory.ts'
 import { CATALOGUE, DEFAULT_MODEL } from './catalogue.ts'
 import { EMBEDDING_CATALOGUE } from './embedding-catalogue.ts'
 import { embeddingEntry, embeddingFolder, ensureEmbeddingModel } from './ensure-embedding-model.ts'
-import { ensureModel, importedFolder } from './ensure-model.ts'
+import { ensureModel } from './ensure-model.ts'
+import { HUB_PREFIX } from './hub-file.ts'
+import { importedFolder } from './import-once.ts'
+import { identifyModel, type ModelTarget } from './model-target.ts'
+import { readPin } from './pinned-weights.ts'
 import { progressWriter } from './progress-writer.ts'
 
 const USAGE = `Usage:
   npm run models -- list                      the models known by name, and which are here
-  npm run models -- pull [NAME] [--file PATH] fetch and import one; NAME is ${DEFAULT_MODEL} if not given.
-                                              --file takes a GGUF file instead of the network, or the folder
-                                              of an embedding model's files
-  npm run models -- path [NAME]               print the folder of an imported model`
+  npm run models -- pull [MODEL] [--file PATH] [--accept-changed]
+                                              fetch and import one; MODEL is a name of the list (${DEFAULT_MODEL}
+                                              if not given) or hf:OWNER/REPO/FILE.gguf[@REVISION].
+                                              --file takes a GGUF file instead of the network, or
+                                              the folder of an embedding model's files;
+                                              --accept-changed takes what the Hub has now, or the file, in place of
+                                              what it had when the model was first fetched
+  npm run models -- path [MODEL]              print the folder of an imported model
+
+HF_TOKEN is sent to the Hub, for repositories that ask for it; HF_ENDPOINT is a mirror.`
+
+type Flags = { file?: string | undefined; 'accept-changed'?: boolean | undefined }
 
 /** The exit status: 0 done, 1 failed and said why. */
 async function main(argv: string[]): Promise<number> {
-  let parsed: { values: { file?: string | undefined }; positionals: string[] }
+  let parsed: { values: Flags; positionals: string[] }
   try {
-    parsed = parseArgs({ args: argv, allowPositionals: true, options: { file: { type: 'string' } } })
+    const options = { file: { type: 'string' }, 'accept-changed': { type: 'boolean' } } as const
+    parsed = parseArgs({ args: argv, allowPositionals: true, options })
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`)
   }
-  const [command, name, ...rest] = parsed.positionals
+  const [command, word, ...rest] = parsed.positionals
   if (rest.length > 0) return fail(`Too many arguments: ${rest.join(' ')}\n${USAGE}`)
   if (command === 'list') return list()
-  if (command === 'path') return printPath(name ?? DEFAULT_MODEL)
-  if (command === 'pull') return pull(name, parsed.values.file)
+  if (command === 'path') return printPath(word ?? DEFAULT_MODEL)
+  if (command === 'pull') return pull(word, parsed.values)
   return fail(command === undefined ? USAGE : `There is no command ${command}.\n${USAGE}`)
 }
 
-function list(): number {
+async function list(): Promise<number> {
   const known = [
-    ...CATALOGUE.map((entry) => ({ ...entry, bytes: entry.byteLength })),
-    ...EMBEDDING_CATALOGUE.map((entry) => ({ ...entry, bytes: entry.graph.byteLength + entry.tokenizer.byteLength })),
+    ...CATALOGUE.map((entry) => ({ ...entry, about: entry.sha256 === null ? 'about ' : '' })),
+    ...EMBEDDING_CATALOGUE.map((entry) => {
+      return { ...entry, about: '', byteLength: entry.graph.byteLength + entry.tokenizer.byteLength }
+    }),
   ]
-  for (const { name, description, bytes } of known) {
-    const here = existsSync(folderOf(name) ?? '') ? 'here' : 'not here yet'
-    console.log(`${name}  ${description}; ${Math.round(bytes / 1e6)} MB; ${here}`)
+  for (const { name, description, licence, about, byteLength } of known) {
+    const here = (await folderOf(name)) === null ? 'not here yet' : 'here'
+    console.log(`${name}  ${description}; ${about}${Math.round(byteLength / 1e6)} MB; ${licence}; ${here}`)
   }
   return 0
 }
 
-/** Null for a name that is not known. */
-function folderOf(name: string): string | null {
-  const cacheDir = cacheDirectory(process.env)
-  const embedding = embeddingEntry(name)
-  if (embedding) return embeddingFolder(cacheDir, embedding)
-  const entry = CATALOGUE.find((known) => known.name === name)
-  return entry ? importedFolder(cacheDir, name, entry.sha256) : null
-}
-
-function printPath(name: string): number {
-  const folder = folderOf(name)
-  if (!folder) return fail(`There is no model named ${name}. \`npm run models -- list\` shows those that are known.`)
-  if (!existsSync(folder)) return fail(`${name} is not here yet. Fetch it: npm run models -- pull ${name}`)
+async function printPath(word: string): Promise<number> {
+  const identified = identifyModel(nameOrHub(word), CATALOGUE, DEFAULT_MODEL)
+  if (!identified.ok) return fail(identified.message)
+  if (!identified.target && !embeddingEntry(word)) {
+    return fail(`There is no model named ${word}. \`npm run models -- list\` shows those that are known.`)
+  }
+  const folder = await folderOf(word)
+  if (folder === null) return fail(`${word} is not here yet. Fetch it: npm run models -- pull ${word}`)
   console.log(folder)
   return 0
 }
 
-async function pull(name: string | undefined, file: string | undefined): Promise<number> {
+/** Null where the model is not here, or nothing is called so. */
+async function folderOf(word: string): Promise<string | null> {
+  const embedding = embeddingEntry(word)
+  if (embedding) {
+    const folder = embeddingFolder(cacheDirectory(process.env), embedding)
+    return existsSync(folder) ? folder : null
+  }
+  const identified = identifyModel(nameOrHub(word), CATALOGUE, DEFAULT_MODEL)
+  return identified.ok && identified.target ? importedFolderOf(identified.target) : null
+}
+
+/** Null where the model is not here. */
+async function importedFolderOf({ name, hub, exact }: ModelTarget): Promise<string | null> {
+  const cacheDir = cacheDirectory(process.env)
+  const sha256 = exact?.sha256 ?? (await readPin(cacheDir, hub))?.sha256
+  if (sha256 === undefined) return null
+  const folder = importedFolder(cacheDir, name, sha256)
+  return existsSync(folder) ? folder : null
+}
+
+async function pull(word: string | undefined, flags: Flags): Promise<number> {
   const progress = progressWriter(process.stderr)
-  const { show: onProgress } = progress
-  const result = embeddingEntry(name ?? '')
-    ? await ensureEmbeddingModel({ name: name ?? '', path: file, onProgress })
-    : await ensureModel({ name, path: file, onProgress })
+  const common = { path: flags.file, onProgress: progress.show }
+  const result = embeddingEntry(word ?? '')
+    ? await ensureEmbeddingModel({ ...common, name: word ?? '' })
+    : await ensureModel({ ...common, ...nameOrHub(word), path: flags.file, acceptChanged: flags['accept-changed'] })
   progress.end()
   if (!result.ok) return fail(result.message)
   console.log(`${'name' in result ? result.name : result.config.name} is ready in ${result.folder}`)
   return 0
+}
+
+function nameOrHub(word: string | undefined): { name: string | undefined; hub: string | undefined; path: undefined } {
+  const isHub = word?.startsWith(HUB_PREFIX) === true
+  return { name: isHub ? undefined : word, hub: isHub ? word : undefined, path: undefined }
 }
 
 function fail(message: string): number {

@@ -6,6 +6,7 @@ export type EmbeddingEntry = {
   name: string
   /** For people, in `npm run models -- list`. */
   description: string
+  licence: string
   graph: WeightFile
   tokenizer: WeightFile
   /** Written beside the two: packages carry the weights without them. */
@@ -17,7 +18,8 @@ export const DEFAULT_EMBEDDING_MODEL = 'all-minilm-l6-v2'
 export const EMBEDDING_CATALOGUE: readonly EmbeddingEntry[] = [
   {
     name: DEFAULT_EMBEDDING_MODEL,
-    description: 'all-MiniLM-L6-v2, int8 weights, English sentences to 384 numbers, 256 tokens (Apache-2.0)',
+    description: 'all-MiniLM-L6-v2, int8 weights, English sentences to 384 numbers, 256 tokens',
+    licence: 'Apache-2.0',
     // No revision on the Hub is known to hold this very file, whose arithmetic is fp32: only its weights are int8.
     graph: {
       file: 'all-MiniLM-L6-v2-int8.onnx',

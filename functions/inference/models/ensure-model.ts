@@ -1,24 +1,28 @@
 /** The model store's one entry: whatever has been done already, afterwards the imported model lies in a folder. */
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
-import { importGguf } from '../import/import-gguf.ts'
+import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { cacheDirectory } from './cache-directory.ts'
 import { CATALOGUE, type CatalogueEntry, DEFAULT_MODEL } from './catalogue.ts'
 import { fetchWeights } from './fetch-weights.ts'
 import { sha256OfFile } from './file-digest.ts'
-import { withFileLock } from './file-lock.ts'
-import { CONFIG_FILE, IMPORTER_VERSION, type ModelConfig, modelConfigSchema } from './model-config.ts'
+import { hubAccess } from './hub-request.ts'
+import { importedFolder, importOnce, readImported } from './import-once.ts'
+import type { ModelConfig } from './model-config.ts'
 import type { OnProgress } from './model-progress.ts'
+import { identifyModel, type ModelTarget } from './model-target.ts'
+import { pinnedWeights, readPin, writePin } from './pinned-weights.ts'
 import { unreachableMessage } from './unreachable-message.ts'
-
-/** Names become parts of paths and values of `model` in the API. */
-const MODEL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/
+import type { Tried } from './weight-source.ts'
 
 export type EnsureModelOptions = {
-  /** A name of the catalogue; with `path` alone, what the model is called (its file name otherwise). The default model if neither is given. */
+  /** A name of the catalogue; with `path` or `hub`, what the model is called (its file name otherwise). The default model if nothing is given. */
   name?: string | undefined
-  /** A GGUF file. Together with a name of the catalogue it must be that model's file. It is read, never changed or deleted. */
+  /** hf:OWNER/REPO/FILE.gguf[@REVISION]. */
+  hub?: string | undefined
+  /** A GGUF file. Together with `hub` or a name of the catalogue it must be that model's file. It is read, never changed or deleted. */
   path?: string | undefined
+  /** Takes what the Hub has now, or the file that is given, in place of what was pinned when the model was first fetched. */
+  acceptChanged?: boolean | undefined
   /** See cacheDirectory; taken from `env` if not given. */
   cacheDir?: string | undefined
   onProgress?: OnProgress | undefined
@@ -46,46 +50,45 @@ export async function ensureModel(options: EnsureModelOptions): Promise<EnsureMo
   const env = options.env ?? process.env
   const cacheDir = resolve(options.cacheDir ?? cacheDirectory(env))
   const onProgress = options.onProgress ?? (() => {})
-  const name = options.name ?? (options.path === undefined ? DEFAULT_MODEL : nameOfFile(options.path))
+  const acceptChanged = options.acceptChanged === true
   const catalogue = options.catalogue ?? CATALOGUE
-  const entry = catalogue.find((known) => known.name === name)
-  if (!MODEL_NAME.test(name)) {
-    const message = `${name} is no name for a model: letters, digits, dots, underscores and hyphens are allowed, 100 at most.`
+  const { hub, path } = options
+  const identified = identifyModel({ name: options.name, hub, path }, catalogue, DEFAULT_MODEL)
+  if (!identified.ok) return { ok: false, code: 'unknown_model', message: identified.message }
+  const { name, target } = identified
+  if (path !== undefined) {
+    return ensureFile({ name, path: resolve(path), target, cacheDir, acceptChanged, onProgress })
+  }
+  if (!target) {
+    const names = catalogue.map((known) => known.name).join(', ')
+    const others = 'Any other model can be given as a GGUF file, or as hf:OWNER/REPO/FILE.gguf.'
+    const message = `There is no model named ${name}. Known by name: ${names}. ${others}`
     return { ok: false, code: 'unknown_model', message }
   }
-  if (options.path !== undefined) return ensureFile({ name, path: resolve(options.path), entry, cacheDir, onProgress })
-  if (!entry) {
-    const names = catalogue.map((known) => known.name).join(', ')
-    return {
-      ok: false,
-      code: 'unknown_model',
-      message: `There is no model named ${name}. Known by name: ${names}. Any other llama model can be given as a GGUF file.`,
-    }
-  }
+  const fetchOf = options.fetch ?? fetch
+  const known = target.exact
+    ? { ok: true as const, weights: target.exact }
+    : await pinnedWeights({ ...hubAccess(env), hub: target.hub, cacheDir, fetch: fetchOf, acceptChanged })
+  if (!known.ok) return unreachable(target, [known.tried])
+  const { weights: entry } = known
   const folder = importedFolder(cacheDir, name, entry.sha256)
-  const known = await readImported(folder)
-  if (known) return { ok: true, folder, config: known }
-  const weights = await fetchWeights({
-    entry,
-    cacheDir,
-    onProgress,
-    fetch: options.fetch ?? fetch,
-    env,
-    pythons: options.pythons,
-  })
-  if (!weights.ok)
-    return { ok: false, code: 'unreachable', message: unreachableMessage(name, entry, weights.tried, 'it') }
-  return importOnce({ name, path: weights.path, sha256: entry.sha256, folder, onProgress })
+  const config = await readImported(folder)
+  if (config) return { ok: true, folder, config }
+  const { pythons } = options
+  const fetched = await fetchWeights({ entry, cacheDir, onProgress, fetch: fetchOf, env, pythons })
+  if (!fetched.ok) return unreachable(target, fetched.tried)
+  return imported({ name, path: fetched.path, sha256: entry.sha256, folder, onProgress })
 }
 
 async function ensureFile(options: {
   name: string
   path: string
-  entry: CatalogueEntry | undefined
+  target: ModelTarget | null
   cacheDir: string
+  acceptChanged: boolean
   onProgress: OnProgress
 }): Promise<EnsureModelResult> {
-  const { name, path, entry, cacheDir, onProgress } = options
+  const { name, path, target, cacheDir, acceptChanged, onProgress } = options
   const found = await stat(path).catch(() => null)
   if (!found?.isFile()) return { ok: false, code: 'file_unusable', message: `There is no file ${path}.` }
   let sha256: string
@@ -96,87 +99,35 @@ async function ensureFile(options: {
   } catch (error) {
     return { ok: false, code: 'file_unusable', message: error instanceof Error ? error.message : String(error) }
   }
-  if (entry && entry.sha256 !== sha256) {
-    const message = `${path} is not the file of ${name}: its SHA-256 is ${sha256} and not ${entry.sha256}. Give it another name to use it as it is.`
+  const pin = target && !target.exact && !acceptChanged ? await readPin(cacheDir, target.hub) : null
+  const wanted = target?.exact?.sha256 ?? pin?.sha256
+  if (wanted !== undefined && wanted !== sha256) {
+    const remedy = pin ? 'With --accept-changed it takes its place.' : 'Give it another name to use it as it is.'
+    const message = `${path} is not the file of ${name}: its SHA-256 is ${sha256} and not ${wanted}. ${remedy}`
     return { ok: false, code: 'wrong_file', message }
   }
-  const folder = importedFolder(cacheDir, name, sha256)
+  const result = await imported({
+    ...{ name, path, sha256, onProgress },
+    folder: importedFolder(cacheDir, name, sha256),
+  })
+  // Only what could be imported is worth holding on to.
+  if (result.ok && target && !target.exact && !pin) {
+    await writePin(cacheDir, target.hub, { sha256, byteLength: found.size, commit: null })
+  }
+  return result
+}
+
+async function imported(options: Parameters<typeof importOnce>[0]): Promise<EnsureModelResult> {
+  const { folder } = options
   const known = await readImported(folder)
   if (known) return { ok: true, folder, config: known }
-  return importOnce({ name, path, sha256, folder, onProgress })
+  const result = await importOnce(options)
+  return result.ok ? { ok: true, folder, config: result.config } : { ...result, code: 'file_unusable' }
 }
 
-/** Imports into a folder of its own and renames it, so that a folder under its final name is always whole. */
-async function importOnce(options: {
-  name: string
-  path: string
-  sha256: string
-  folder: string
-  onProgress: OnProgress
-}): Promise<EnsureModelResult> {
-  const { name, path, sha256, folder, onProgress } = options
-  const parent = resolve(folder, '..')
-  await mkdir(parent, { recursive: true })
-  return withFileLock(
-    `${folder}.lock`,
-    async () => {
-      const known = await readImported(folder)
-      if (known) return { ok: true, folder, config: known }
-      await removeLeftovers(parent, folder)
-      const work = await mkdtemp(`${folder}.tmp-`)
-      // mkdtemp makes it private; a model baked into an image is read by another user.
-      await chmod(work, 0o755)
-      const result = await importGguf({
-        ggufPath: path,
-        folder: work,
-        name,
-        weightsSha256: sha256,
-        onProgress: (done) => onProgress({ phase: 'importing', detail: name, done, total: 1 }),
-      })
-      if (!result.ok) {
-        await rm(work, { recursive: true, force: true })
-        return { ok: false, code: 'file_unusable', message: result.message }
-      }
-      // A folder that is there but not whole was damaged by hand: it is replaced.
-      await rm(folder, { recursive: true, force: true })
-      await rename(work, folder)
-      return { ok: true, folder, config: result.config }
-    },
-    (pid) => onProgress({ phase: 'waiting', detail: `process ${pid} is importing ${name}`, done: 0, total: 0 }),
-  )
-}
-
-/** Work of processes that died: under the lock nobody else is at this folder. */
-export async function removeLeftovers(parent: string, folder: string): Promise<void> {
-  const prefix = `${basename(folder)}.tmp-`
-  for (const file of await readdir(parent)) {
-    if (file.startsWith(prefix)) await rm(join(parent, file), { recursive: true, force: true })
-  }
-}
-
-/** Where an imported model lies; it holds a whole model or does not exist. */
-export function importedFolder(cacheDir: string, name: string, sha256: string): string {
-  return join(cacheDir, 'imported', `${name}-${sha256.slice(0, 12)}-importer${IMPORTER_VERSION}`)
-}
-
-async function readImported(folder: string): Promise<ModelConfig | null> {
-  const text = await readFile(join(folder, CONFIG_FILE), 'utf8').catch(() => null)
-  if (text === null) return null
-  try {
-    const parsed = modelConfigSchema.safeParse(JSON.parse(text))
-    return parsed.success ? parsed.data : null
-  } catch {
-    return null
-  }
-}
-
-/** A name that is safe in paths and in the API. */
-export function nameOfFile(path: string): string {
-  const name = basename(path)
-    .replace(/\.gguf$/i, '')
-    .toLowerCase()
-    .replace(/[^a-z0-9._-]+/g, '-')
-    .replace(/^[.-]+/, '')
-    .slice(0, 100)
-  return name || 'model'
+function unreachable({ word, hub, exact }: ModelTarget, tried: readonly Tried[]): EnsureModelResult {
+  const message = unreachableMessage(word, exact ?? { file: hub.path, hub }, tried, 'it')
+  const remedy =
+    'If the Hub has replaced the file and you want what it has now: --accept-changed in place of --file PATH'
+  return { ok: false, code: 'unreachable', message: exact ? message : `${message}\n${remedy}` }
 }

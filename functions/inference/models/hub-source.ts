@@ -1,6 +1,8 @@
 /** Weights from the Hugging Face Hub, resumable: what has arrived stays in the target and the next attempt asks for the rest. */
 import { open, stat, truncate } from 'node:fs/promises'
 import type { WeightFile } from './catalogue.ts'
+import { type HubAccess, hubRefusal, hubRequest, linkedSha256 } from './hub-request.ts'
+import { reasonOfFetch, Watchdog } from './watchdog.ts'
 import type { SourceResult } from './weight-source.ts'
 
 /** An unreachable Hub must cost little, since another source follows. */
@@ -12,16 +14,12 @@ const STALL_TIMEOUT_MS = 30_000
 /** A line that breaks more often than this is one to report. */
 const RESUMES_MAX = 5
 
-export type HubOptions = {
+export type HubOptions = HubAccess & {
   entry: WeightFile & Required<Pick<WeightFile, 'hub'>>
   /** The partial file, which becomes the whole one. */
   target: string
   onBytes: (done: number) => void
   fetch: typeof fetch
-  /** HF_ENDPOINT: a mirror. */
-  endpoint?: string | undefined
-  /** HF_TOKEN; sent to the endpoint only, not to where it redirects. */
-  token?: string | undefined
   connectTimeoutMs?: number | undefined
 }
 
@@ -52,7 +50,7 @@ async function pullRest(options: HubOptions, from: number): Promise<PullResult> 
       await response.body?.cancel()
       // 416: the partial file is no beginning of that file.
       if (response.status === 416 || response.status === 206) await truncate(target, 0)
-      return { ok: false, reason: `HTTP ${response.status}` }
+      return { ok: false, reason: hubRefusal(response.status, response.headers) }
     }
     if (!response.body) return { ok: false, reason: 'an empty answer' }
     const file = await open(target, resumed ? 'r+' : 'w')
@@ -75,7 +73,7 @@ async function pullRest(options: HubOptions, from: number): Promise<PullResult> 
     if (done === entry.byteLength) return { ok: true }
     return { ok: false, isBroken: true, reason: `it ended after ${done} of ${entry.byteLength} bytes` }
   } catch (error) {
-    return { ok: false, isBroken: true, reason: watchdog.reason ?? reasonOf(error) }
+    return { ok: false, isBroken: true, reason: watchdog.reason ?? reasonOfFetch(error) }
   } finally {
     watchdog.stop()
   }
@@ -83,20 +81,22 @@ async function pullRest(options: HubOptions, from: number): Promise<PullResult> 
 
 /** The answer that carries the file, after redirects; or why there is none. */
 async function request(options: HubOptions, from: number, watchdog: Watchdog): Promise<Response | string> {
-  const { entry, token } = options
-  const { repository, revision } = entry.hub
-  const base = (options.endpoint ?? 'https://huggingface.co').replace(/\/+$/, '')
-  if (!URL.canParse(base)) return `HF_ENDPOINT is ${base}, which is no URL`
-  let url = `${base}/${repository}/resolve/${revision}/${encodeURIComponent(entry.file)}`
-  const { origin } = new URL(url)
+  const { entry } = options
+  const made = hubRequest({ ...entry.hub, path: entry.file }, options)
+  if (typeof made === 'string') return made
+  let { url } = made
   for (let hop = 0; hop <= REDIRECTS_MAX; hop++) {
-    const headers = new Headers()
+    const headers = made.headersFor(url)
     if (from > 0) headers.set('range', `bytes=${from}-`)
-    if (token && new URL(url).origin === origin) headers.set('authorization', `Bearer ${token}`)
     const limit = hop === 0 ? (options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS) : REDIRECT_TIMEOUT_MS
     watchdog.restart(limit, `no answer from ${new URL(url).host} within ${limit / 1_000} s`)
     const response = await options.fetch(url, { headers, redirect: 'manual', signal: watchdog.signal })
     const location = response.headers.get('location')
+    const announced = linkedSha256(response.headers)
+    if (announced !== null && announced !== entry.sha256) {
+      await response.body?.cancel()
+      return `it has another file there now, with the SHA-256 ${announced} and not ${entry.sha256}`
+    }
     if (response.status < 300 || response.status >= 400 || !location) return response
     await response.body?.cancel()
     url = new URL(location, url).href
@@ -104,38 +104,9 @@ async function request(options: HubOptions, from: number, watchdog: Watchdog): P
   return `more than ${REDIRECTS_MAX} redirects`
 }
 
-/** Aborts what uses its signal when it was not restarted in time, and remembers why. */
-class Watchdog {
-  reason: string | null = null
-  readonly #controller = new AbortController()
-  #timer: NodeJS.Timeout | undefined
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  restart(ms: number, reason: string): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
-      this.reason = reason
-      this.#controller.abort()
-    }, ms)
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer)
-  }
-}
-
 async function sizeOf(path: string): Promise<number> {
   return stat(path).then(
     ({ size }) => size,
     () => 0,
   )
-}
-
-/** fetch says only "fetch failed"; the cause has the reason. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return cause instanceof Error ? cause.message || cause.name : String(cause)
 }

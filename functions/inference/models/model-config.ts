@@ -29,7 +29,7 @@ const tokenId = z.int().check(z.nonnegative())
 export const modelConfigSchema = z.object({
   importerVersion: z.literal(IMPORTER_VERSION),
   name: z.string(),
-  architecture: z.enum(['llama']),
+  architecture: z.enum(['llama', 'qwen2', 'qwen3']),
   layers: positive,
   hiddenSize: positive,
   heads: positive,

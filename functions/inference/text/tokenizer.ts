@@ -22,7 +22,9 @@ export type Tokenizer = {
   /** The text of ids, each within the vocabulary. Special tokens are left out unless asked for. Bytes that are no UTF-8 become U+FFFD. */
   decode(ids: readonly number[], options?: { keepSpecialTokens?: boolean }): string
   /** Decodes ids as they come; see detokenize-stream.ts. */
-  stream(): Detokenizer
+  stream(options?: { keepSpecialTokens?: boolean }): Detokenizer
+  /** What one token stands for, which may be part of a character; empty for an id outside the vocabulary. */
+  bytesOf(id: number): Uint8Array
   /** Token ids are 0 to this, exclusive. */
   readonly vocabSize: number
   /**
@@ -81,7 +83,8 @@ export function createTokenizer(file: unknown): Tokenizer {
     },
     shield: createShield(added.filter(({ special }) => special).map(({ content }) => content)),
     decode,
-    stream: () => createDetokenizer(bytes),
+    stream: (options) => createDetokenizer(bytes, options),
+    bytesOf: (id) => bytes.of(id),
     vocabSize: bytes.size,
     longestTokenChars: bytes.longest,
   }

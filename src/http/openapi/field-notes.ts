@@ -12,6 +12,13 @@ const SAMPLING = {
   stop: 'Text, or up to 16 texts, at which the answer ends. The text itself is not part of it.',
   max_tokens: 'The longest answer, in tokens.',
   n: 'How many answers to give.',
+  min_p: "Sample only from tokens that have at least this share of the likeliest one's probability.",
+  presence_penalty: 'Lowers the logit of every token that is in the answer already.',
+  frequency_penalty: 'Lowers the logit of a token for each time it is in the answer already.',
+  repetition_penalty: 'Divides the logits of tokens that are in the prompt or the answer; 1 changes nothing.',
+  min_tokens: 'The answer does not end by itself before it has so many tokens.',
+  ignore_eos: "The model's own end does not end the answer.",
+  stop_token_ids: 'Ids of tokens at which the answer ends.',
   return_token_ids: 'Also give the token ids of the prompt and of the answer.',
 }
 
@@ -20,6 +27,10 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
     ...SAMPLING,
     messages: 'The conversation so far, oldest first.',
     max_completion_tokens: "OpenAI's newer name of `max_tokens`.",
+    logprobs: 'Also give the log-probability of each token of the answer.',
+    top_logprobs: 'With `logprobs`: also give those of so many of the likeliest tokens at each place.',
+    add_generation_prompt: "End the prompt with the head of an assistant's message. Default true.",
+    continue_final_message: "Continue the last message, an assistant's, where it ends.",
   },
   Message: {
     role: 'Who speaks.',
@@ -28,6 +39,9 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   TextRequest: {
     ...SAMPLING,
     prompt: 'The text to continue, or its token ids.',
+    logprobs: 'Also give the log-probabilities of each token and of so many of the likeliest ones at its place.',
+    echo: 'Give the prompt, too; with `logprobs` also how likely its tokens are.',
+    best_of: 'Only as many as `n`.',
   },
   ChatTurnRequest: {
     message: 'What the user says.',

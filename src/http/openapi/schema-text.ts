@@ -38,8 +38,14 @@ function nameOf(field: FieldSchema): string {
   if (field.enum) return `one of ${field.enum.map((value) => JSON.stringify(value)).join(', ')}`
   const type = typeof field.type === 'string' ? field.type : field.type?.find((name) => name !== 'null')
   if (type === 'array') return field.items ? `list of ${nameOf(field.items)}` : 'list'
-  if (type === 'object' && field.properties) return `object { ${Object.keys(field.properties).join(', ')} }`
+  if (type === 'object' && field.properties) return `object { ${members(field.properties)} }`
   return NAMES[type ?? ''] ?? type ?? 'anything'
+}
+
+function members(properties: Readonly<Record<string, FieldSchema>>): string {
+  return Object.entries(properties)
+    .map(([name, field]) => `${name}: ${typeText(field)}`)
+    .join('; ')
 }
 
 const NAMES: Readonly<Record<string, string>> = { string: 'text', boolean: 'true or false', integer: 'whole number' }

@@ -13,9 +13,10 @@ export const chat: Route = {
   async handle(context) {
     const request = await readJson(context, chatTurnRequestSchema)
     const requestId = context.get('requestId')
-    const turn = await context.get('ports').conversations.turn({ principal: principalOf(context), request, requestId })
+    const { conversations, settings } = context.get('ports')
+    context.set('model', request.model_config?.model ?? settings.defaultModel)
+    const turn = await conversations.turn({ principal: principalOf(context), request, requestId })
     if (!turn.ok) throw AppError.fromValue(turn.error)
-    context.set('model', turn.response.model_used)
     return context.json(turn.response)
   },
 }

@@ -53,6 +53,8 @@ export function edgeFigures(contenders: readonly Named[], cells: readonly Cell[]
         p99Ms: get('p99Ms'),
         cpuMsPerRequest: get('cpuMsPerRequest'),
         rssMib: get('rssMib'),
+        loadCoreBusy: get('loadCoreBusy'),
+        strangersOnServerCore: get('strangersOnServerCore'),
       })
       if (!ours || contender === ours) continue
       const ratio = (field: keyof Sample) =>
@@ -65,6 +67,11 @@ export function edgeFigures(contenders: readonly Named[], cells: readonly Cell[]
     }
   }
   return { figures, ratios }
+}
+
+/** Median over everything measured: the share of the server's core that other programs took. */
+export function strangersShare(samples: Samples): number {
+  return median([...samples.values()].flat().map((sample) => sample.strangersOnServerCore))
 }
 
 type Nested = { [key: string]: Nested | number }

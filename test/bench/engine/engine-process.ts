@@ -2,13 +2,20 @@
  * A contender in a process of its own, so that memory, threads and crashes are its own. It stands still (SIGSTOP) while it is not
  * its turn: thread pools of both kinds spin for a while after work, and would slow the other.
  */
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { allowedCores, coreTime } from '../measure/cores.ts'
+import { coreTime } from '../measure/cores.ts'
 import { endWithUs } from '../measure/end-with-us.ts'
 import { cpuMs, processTree, rssMib } from '../measure/process-tree.ts'
-import type { EngineCell, EngineSettings, MeasuredEngine } from './measured-engine.ts'
+import {
+  type EngineCell,
+  type EngineProgram,
+  type EngineSettings,
+  type MeasuredEngine,
+  tokensOf,
+} from './measured-engine.ts'
+import type { EngineSample } from './report.ts'
 
 export type EngineProcess = {
   version: string
@@ -17,34 +24,40 @@ export type EngineProcess = {
   stop(): Promise<void>
 }
 
-/** `strangers`: the share of this process's cores that other programs used meanwhile. */
-export type EngineSample = { ms: number; strangers: number }
-
 type Reply = { version: string } | { ms: number } | { error: string }
 
-/** Resolves when the model is loaded; the process then stands still. */
-export async function startEngine(name: 'perigee' | 'llama', settings: EngineSettings): Promise<EngineProcess> {
-  const child = fork(join(import.meta.dirname, `${name}-engine.ts`), [JSON.stringify(settings)], {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  })
+/** Resolves when the model is loaded; the process then stands still. It never leaves `cores`. */
+export async function startEngine(
+  program: EngineProgram,
+  settings: EngineSettings,
+  cores: readonly number[],
+): Promise<EngineProcess> {
+  const file = join(import.meta.dirname, `${program}-engine.ts`)
+  const command = ['--cpu-list', cores.join(','), process.execPath, file, JSON.stringify(settings)]
+  const child = spawn('taskset', command, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   endWithUs(child)
   const ready = await reply(child)
-  if (!('version' in ready)) throw new Error(`${name} did not start: ${JSON.stringify(ready)}`)
+  if (!('version' in ready)) throw new Error(`${program} did not start: ${JSON.stringify(ready)}`)
   child.kill('SIGSTOP')
   return {
     version: ready.version,
     async measure(cell) {
       child.kill('SIGCONT')
       try {
-        const before = reading(child)
+        const before = reading(child, cores)
         const answer = reply(child)
         child.send(cell)
         const measured = await answer
-        const after = reading(child)
-        const others = after.programsMs - before.programsMs - (after.childMs - before.childMs)
-        const available = (after.wallMs - before.wallMs) * after.cores
-        if ('ms' in measured) return { ms: measured.ms, strangers: Math.max(0, others / available) }
-        throw new Error(`${name} failed at ${JSON.stringify(cell)}: ${JSON.stringify(measured)}`)
+        const after = reading(child, cores)
+        if (!('ms' in measured))
+          throw new Error(`${program} failed at ${JSON.stringify(cell)}: ${JSON.stringify(measured)}`)
+        const cpu = after.childMs - before.childMs
+        const others = after.programsMs - before.programsMs - cpu
+        return {
+          tokensPerSecond: (tokensOf(cell) / measured.ms) * 1_000,
+          cpuMsPerToken: cpu / tokensOf(cell),
+          strangers: Math.max(0, others / ((after.wallMs - before.wallMs) * cores.length)),
+        }
       } finally {
         child.kill('SIGSTOP')
       }
@@ -58,11 +71,9 @@ export async function startEngine(name: 'perigee' | 'llama', settings: EngineSet
   }
 }
 
-function reading(child: ChildProcess) {
-  const cores = allowedCores()
+function reading(child: ChildProcess, cores: readonly number[]) {
   return {
     wallMs: performance.now(),
-    cores: cores.length,
     programsMs: cores.reduce((sum, core) => sum + coreTime(core).programs, 0),
     childMs: cpuMs(processTree(child.pid ?? 0)),
   }

@@ -8,6 +8,7 @@ import { installPeers, peerFile, peerVersion } from '../peers/install.ts'
 export type Llama = {
   version: string
   tokenize(text: string): number[]
+  detokenize(tokens: readonly number[]): string
   openContext(options: { sequences: number; contextTokens: number }): Promise<LlamaContext>
 }
 
@@ -57,6 +58,7 @@ type Context = { _ctx: Binding }
 type Model = {
   _model: object
   tokenize(text: string, specialTokens: boolean): number[]
+  detokenize(tokens: readonly number[], specialTokens: boolean): string
   createContext(options: object): Promise<Context>
 }
 type Library = {
@@ -85,6 +87,7 @@ export async function openLlama(ggufPath: string, threads: number): Promise<Llam
   return {
     version: `node-llama-cpp ${peerVersion('node-llama-cpp')}`,
     tokenize: (text) => [...model.tokenize(text, false)],
+    detokenize: (tokens) => model.detokenize(tokens, true),
     async openContext({ sequences, contextTokens }) {
       const context = await model.createContext({
         sequences,

@@ -3,6 +3,7 @@ import { cacheDirectory } from '../../../functions/inference/models/cache-direct
 import { CATALOGUE, DEFAULT_MODEL } from '../../../functions/inference/models/catalogue.ts'
 import { ensureModel } from '../../../functions/inference/models/ensure-model.ts'
 import { fetchWeights } from '../../../functions/inference/models/fetch-weights.ts'
+import { identifyModel } from '../../../functions/inference/models/model-target.ts'
 
 export type ModelFiles = { name: string; sha256: string; ggufPath: string; modelFolder: string }
 
@@ -10,11 +11,13 @@ export type ModelFiles = { name: string; sha256: string; ggufPath: string; model
 export async function modelFiles(): Promise<ModelFiles> {
   const ensured = await ensureModel({ name: DEFAULT_MODEL })
   if (!ensured.ok) throw new Error(ensured.message)
-  const entry = CATALOGUE.find(({ name }) => name === DEFAULT_MODEL)
-  if (!entry) throw new Error(`${DEFAULT_MODEL} is not in the catalogue.`)
+  const names = { name: DEFAULT_MODEL, hub: undefined, path: undefined }
+  const identified = identifyModel(names, CATALOGUE, DEFAULT_MODEL)
+  const exact = identified.ok ? identified.target?.exact : null
+  if (!exact) throw new Error(`${DEFAULT_MODEL} is not in the catalogue.`)
   const cacheDir = cacheDirectory(process.env)
-  const weights = await fetchWeights({ entry, cacheDir, onProgress: () => {}, fetch, env: process.env })
+  const weights = await fetchWeights({ entry: exact, cacheDir, onProgress: () => {}, fetch, env: process.env })
   if (!weights.ok)
     throw new Error(`The GGUF of ${DEFAULT_MODEL} is gone from the cache and could not be fetched again.`)
-  return { name: DEFAULT_MODEL, sha256: entry.sha256, ggufPath: weights.path, modelFolder: ensured.folder }
+  return { name: DEFAULT_MODEL, sha256: exact.sha256, ggufPath: weights.path, modelFolder: ensured.folder }
 }

@@ -1,8 +1,8 @@
 /** Our engine as bench:engine drives it: the decoder that the server's scheduler drives, in this process, without HTTP. */
 import { createRequire } from 'node:module'
+import { CHUNK_TOKENS_DEFAULT, chunkLength } from '../../../functions/inference/engine/chunk-length.ts'
 import { loadModel } from '../../../functions/inference/engine/load-model.ts'
 import { largest } from '../../../functions/inference/engine/sampler.ts'
-import { chunkLength } from '../../../functions/inference/engine/scheduler.ts'
 import { IMPORTER_VERSION } from '../../../functions/inference/models/model-config.ts'
 import { serveEngine } from './engine-process.ts'
 import {
@@ -16,15 +16,12 @@ import {
 
 const onnxRuntime: { version: string } = createRequire(import.meta.url)('onnxruntime-node/package.json')
 
-/** As the server's own. */
-const CHUNK_TOKENS = 128
-
 async function openPerigee({ modelFolder, threads }: EngineSettings): Promise<MeasuredEngine> {
   const { decoder, config } = loadModel(modelFolder, {
     threads,
     rows: BATCH_MAX + 1,
     context: CONTEXT + PREFILL_TOKENS_MAX,
-    chunkTokens: CHUNK_TOKENS,
+    chunkTokens: CHUNK_TOKENS_DEFAULT,
   })
   /** The row that holds what lies behind; the rows that decode are copies of it. */
   const behind = BATCH_MAX
@@ -33,7 +30,7 @@ async function openPerigee({ modelFolder, threads }: EngineSettings): Promise<Me
   async function prefill(row: number, from: number, count: number): Promise<number> {
     let token = 0
     for (let done = 0; done < count; ) {
-      const length = chunkLength(count - done, CHUNK_TOKENS)
+      const length = chunkLength(count - done, CHUNK_TOKENS_DEFAULT)
       const start = from + done
       const logits = await decoder.prefill({ row, tokens, start, count: length, position: start, logits: 'last' })
       token = largest(logits)

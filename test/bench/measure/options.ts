@@ -45,6 +45,9 @@ export function parseBenchOptions(words: readonly string[], contenders: readonly
   if (values.save && (values.quick || positionals.length > 0)) {
     throw new Error('Only a whole run of all contenders is saved: leave out --quick and the names.')
   }
+  if (values.save && Number(alternations) < ALTERNATIONS_DEFAULT) {
+    throw new Error(`What is saved rests on ${ALTERNATIONS_DEFAULT} alternations or more.`)
+  }
   return {
     alternations: Number(alternations),
     quick: values.quick,

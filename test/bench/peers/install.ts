@@ -1,7 +1,7 @@
 /**
  * The products that the benches compare with: installed on first use from test/bench/package-lock.json, so that `npm ci` at the
  * root stays small. That package.json pins hono and its server below what npm would choose, because Portkey's streaming fails
- * with newer ones, and replaces llama.cpp's GPU builds (600 MB) by a tiny package.
+ * with newer ones, and replaces llama.cpp's GPU builds (600 MB) and ONNX Runtime for browsers by a tiny package.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -19,10 +19,12 @@ export function installPeers(): void {
     .update(readFileSync(join(BENCH_FOLDER, 'package-lock.json')))
     .digest('hex')
   if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === lock) return
-  console.log('Installing what the bench compares with into test/bench/node_modules (once, 140 MB) ...')
+  console.log('Installing what the bench compares with into test/bench/node_modules (once, 1 GB) ...')
   const installed = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: BENCH_FOLDER,
     stdio: ['ignore', 'ignore', 'inherit'],
+    // Else its install script fetches CUDA libraries, which no bench uses.
+    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
   })
   if (installed.status !== 0) throw new Error('`npm ci` failed in test/bench: is the npm registry reachable?')
   writeFileSync(STAMP, lock)

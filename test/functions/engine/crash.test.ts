@@ -13,7 +13,16 @@ const request = {
 test('when the engine is killed, everyone in flight is told, and the next request is answered soon', async () => {
   const log: string[] = []
   const engine = startEngine({
-    ...{ folder: await defaultModelFolder(), slots: 2, context: 512, threads: 2, spinUs: 10, chunkTokens: 128 },
+    ...{
+      folder: await defaultModelFolder(),
+      slots: 2,
+      context: 512,
+      threads: 2,
+      spinUs: 10,
+      chunkTokens: 128,
+      chunkMs: 100,
+      prefixCacheBytes: 0,
+    },
     ...{ batchInvariant: 'seeded', log: (line) => log.push(line) },
   })
   await engine.ready
@@ -56,6 +65,8 @@ test('an engine that cannot start says so to whoever asks, instead of letting th
       threads: 1,
       spinUs: 0,
       chunkTokens: 128,
+      chunkMs: 100,
+      prefixCacheBytes: 0,
       batchInvariant: 'seeded',
     },
   })

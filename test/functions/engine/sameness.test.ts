@@ -13,7 +13,9 @@ let prompts: number[][]
 
 const start = (options: Partial<EngineOptions> = {}) =>
   startEngine({
-    ...{ folder, slots: 8, context: 512, threads: 2, spinUs: 10, chunkTokens: 128, batchInvariant: 'seeded' },
+    ...{ folder, slots: 8, context: 512, threads: 2, spinUs: 10, batchInvariant: 'seeded' },
+    // With the prefix cache, so that what it gives is held against what is computed.
+    ...{ chunkTokens: 128, chunkMs: 100, prefixCacheBytes: 256 * 2 ** 20 },
     ...options,
   })
 
@@ -74,8 +76,8 @@ describe.each([0, 0.8])('at temperature %s', (temperature) => {
     }
   })
 
-  test('neither chunks nor slots nor threads show in an answer', async () => {
-    const other = start({ slots: 3, chunkTokens: 5, threads: 1 })
+  test('neither chunks nor slots nor threads nor the prefix cache show in an answer', async () => {
+    const other = start({ slots: 3, chunkTokens: 5, threads: 1, prefixCacheBytes: 0 })
     await other.ready
     const answers = await Promise.all(
       prompts.slice(0, 5).map((prompt, seed) => ask(prompt, { temperature, seed }, other)),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ChatChunk, ChatResponse, TextResponse } from '../../../src/contract/chat-completion.ts'
+import type { ChatChunk, ChatResponse, TextResponse, Usage } from '../../../src/contract/chat-completion.ts'
 import { MODEL, metric, post, type RealServer, readEvents, startRealServer } from './real-server.ts'
 
 let server: RealServer
@@ -23,6 +23,8 @@ const stream = async (body: object) => {
   return { ...read, events: read.events as ChatChunk[] }
 }
 const idsOf = (events: ChatChunk[]) => events.flatMap(({ choices }) => choices[0]?.token_ids ?? [])
+/** How much was cached depends on what was asked before. */
+const withoutCache = (usage: Usage | null | undefined) => ({ ...usage, prompt_tokens_details: undefined })
 const textOf = (events: ChatChunk[]) => events.map(({ choices }) => choices[0]?.delta.content ?? '').join('')
 
 test('asked for 7 + 5, the model says 12', async () => {
@@ -39,7 +41,8 @@ test('streamed and whole, the answer is the same: text, ids, usage, reason', asy
   expect(idsOf(events)).toEqual(whole.choices[0]?.token_ids)
   expect(events[0]?.prompt_token_ids).toEqual(whole.prompt_token_ids)
   expect(events.slice(1).some((event) => event.prompt_token_ids !== undefined)).toBe(false)
-  expect(events.at(-1)).toMatchObject({ choices: [], usage: whole.usage })
+  expect(events.at(-1)?.choices).toEqual([])
+  expect(withoutCache(events.at(-1)?.usage)).toEqual(withoutCache(whole.usage))
   expect(events.at(-2)?.choices[0]?.finish_reason).toBe(whole.choices[0]?.finish_reason)
   expect(new Set(events.map(({ id }) => id)).size).toBe(1)
   expect(events[0]?.choices[0]?.delta.role).toBe('assistant')
@@ -49,12 +52,26 @@ test('streamed and whole, the answer is the same: text, ids, usage, reason', asy
 test('usage counts exactly the tokens of the answer, and max_tokens bounds them', async () => {
   const { usage, choices, prompt_token_ids } = await ask({ max_tokens: 5 })
   expect(choices[0]?.token_ids?.length).toBe(5)
-  expect(usage).toEqual({
+  expect(withoutCache(usage)).toEqual({
     prompt_tokens: prompt_token_ids?.length,
     completion_tokens: 5,
     total_tokens: (prompt_token_ids?.length ?? 0) + 5,
   })
   expect(choices[0]?.finish_reason).toBe('length')
+})
+
+test('of a prompt that was read before all but two tokens are cached, in usage and in the metrics', async () => {
+  const body = { max_tokens: 2, messages: [{ role: 'user', content: 'Count the ferries of a winter morning.' }] }
+  await ask(body)
+  const counter = 'perigee_inference_tokens_total{kind="cached"}'
+  const before = await metric(server.url, counter)
+  const { usage } = await ask(body)
+  const cached_tokens = (usage?.prompt_tokens ?? 0) - 2
+  expect(usage?.prompt_tokens_details).toEqual({ cached_tokens })
+  expect((await metric(server.url, counter)) - before).toBe(cached_tokens)
+  expect(await metric(server.url, 'perigee_inference_prefix_cache_bytes')).toBeGreaterThan(0)
+  const { events } = await stream({ ...body, stream_options: { include_usage: true } })
+  expect(events.at(-1)?.usage?.prompt_tokens_details).toEqual({ cached_tokens })
 })
 
 test('ids and prompt ids come only to those who ask', async () => {
@@ -118,7 +135,7 @@ describe('continuation', () => {
       expect(isDone).toBe(true)
       expect(sent + textOf(events)).toBe(text)
       expect(idsOf(events)).toEqual(ids.slice(cut))
-      expect(events.at(-1)?.usage).toEqual(whole.usage)
+      expect(withoutCache(events.at(-1)?.usage)).toEqual(withoutCache(whole.usage))
     }
   })
 
@@ -146,7 +163,7 @@ describe('continuation', () => {
     }
     const again = await ask({ perigee })
     expect(again.choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: '' }, token_ids: [] })
-    expect(again.usage).toEqual(whole.usage)
+    expect(withoutCache(again.usage)).toEqual(withoutCache(whole.usage))
     const atLimit = await ask({
       max_tokens: 4,
       perigee: { continue: { ...perigee.continue, output_token_ids: ids.slice(0, 4), sent_chars: 0 } },

@@ -10,7 +10,10 @@ export type RealServer = RunningServer & { serving: Serving; log: string[] }
 
 /** @param argv as on the command line */
 export function settingsFrom(argv: string[], env: Record<string, string> = {}): Settings {
-  const parsed = parseSettings(['--port', '0', '--threads', '2', '--context', '512', ...argv], env)
+  // Not by the memory that happens to be free: tests must do the same everywhere.
+  const sizes = ['--context', '512', '--slots', '8', '--prefix-cache-mb', '512']
+  const fixed = ['--port', '0', '--threads', '2', ...sizes, '--embedding-model', 'none']
+  const parsed = parseSettings([...fixed, ...argv], env)
   if (parsed.kind !== 'settings') throw new Error(parsed.kind === 'wrong' ? parsed.message : parsed.text)
   return parsed.settings
 }

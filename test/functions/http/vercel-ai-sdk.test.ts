@@ -12,7 +12,7 @@ let server: RealServer
 let perigee: ReturnType<typeof createOpenAICompatible>
 let chat: LanguageModel
 beforeAll(async () => {
-  server = await startRealServer(['--embedding-start', 'at-start'])
+  server = await startRealServer(['--embedding-model', 'all-minilm-l6-v2', '--embedding-start', 'at-start'])
   if (!(await server.startEmbeddings())) throw new Error(server.log.join('\n'))
   perigee = createOpenAICompatible({ name: 'perigee', baseURL: `${server.url}/v1`, includeUsage: true })
   chat = perigee(MODEL)

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { importGguf } from '../../../functions/inference/import/import-gguf.ts'
 import { type GraphSession, openGraph } from './graph-session.ts'
-import { referenceLogits } from './reference-llama.ts'
+import { referenceLogits } from './reference-model.ts'
+import { relativeError } from './relative-error.ts'
 import { SYNTHETIC_TYPES } from './synthetic-blocks.ts'
 import { type SyntheticModel, type SyntheticOptions, syntheticGguf } from './synthetic-gguf.ts'
 
@@ -37,19 +38,6 @@ async function imported(options: SyntheticOptions, accuracyLevel: 1 | 4) {
   return { reference, graph: await openGraph(folder) }
 }
 
-/** Root of the summed squares of the differences over that of the values. */
-function relativeError(got: readonly Float32Array[], wanted: readonly Float64Array[]): number {
-  let error = 0
-  let size = 0
-  wanted.forEach((row, i) => {
-    row.forEach((value, j) => {
-      error += ((got[i]?.[j] ?? Number.NaN) - value) ** 2
-      size += value ** 2
-    })
-  })
-  return Math.sqrt(error / size)
-}
-
 async function everyPosition(graph: GraphSession) {
   const { logits } = await graph.run(graph.empty(1), [PROMPT], [...PROMPT.keys()])
   return logits[0] ?? []
@@ -64,6 +52,20 @@ const CASES: { title: string; options: SyntheticOptions }[] = [
   { title: 'values of another type', options: { weights: 'Q4_K', embeddings: 'Q6_K', valueWeights: 'Q6_K' } },
   { title: 'a head of its own', options: { weights: 'Q4_0', embeddings: 'F16', head: 'Q6_K' } },
   { title: 'rotary factors', options: { weights: 'Q8_0', embeddings: 'Q8_0', ropeFactors: true } },
+  {
+    title: 'qwen2 as Q4_K_M',
+    options: { architecture: 'qwen2', weights: 'Q4_K', embeddings: 'Q6_K', valueWeights: 'Q6_K' },
+  },
+  {
+    title: 'qwen2, a head of its own',
+    options: { architecture: 'qwen2', weights: 'Q4_0', embeddings: 'Q8_0', head: 'Q8_0' },
+  },
+  { title: 'qwen3', options: { architecture: 'qwen3', weights: 'Q8_0', embeddings: 'Q8_0' } },
+  {
+    title: 'qwen3 as Q5_K, a head of its own',
+    options: { architecture: 'qwen3', weights: 'Q5_K', embeddings: 'Q5_K', head: 'Q6_K' },
+  },
+  { title: 'qwen3, fp16', options: { architecture: 'qwen3', weights: 'F16', embeddings: 'F16' } },
 ]
 
 test.each(CASES)('the logits are those of plain arithmetic: $title', async ({ options }) => {

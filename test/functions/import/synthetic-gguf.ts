@@ -1,8 +1,9 @@
-/** Writes a tiny random llama as a GGUF file, of any weight type, and keeps the values that it stands for: the importer is checked against those. */
+/** Writes a tiny random model as a GGUF file, of any weight type, and keeps the values that it stands for: the importer is checked against those. */
 import { randomMatrix, type SyntheticType, seededRandom } from './synthetic-blocks.ts'
 
 export type SyntheticModel = {
   file: Buffer
+  architecture: SyntheticArchitecture
   shape: typeof SHAPE
   /** Each tensor's values, row by row, as doubles. */
   values: Map<string, Float64Array>
@@ -10,6 +11,9 @@ export type SyntheticModel = {
   withMetadata(changes: Metadata): Buffer
 }
 
+export type SyntheticArchitecture = 'llama' | 'qwen2' | 'qwen3'
+
+/** Of a llama; `headDim` differs for qwen3, whose heads together are wider than the model. */
 export const SHAPE = {
   hiddenSize: 256,
   layers: 2,
@@ -23,6 +27,8 @@ export const SHAPE = {
 }
 
 export type SyntheticOptions = {
+  /** llama if not given. */
+  architecture?: SyntheticArchitecture
   weights: SyntheticType
   embeddings: SyntheticType
   /** Untied head of this type. */
@@ -51,7 +57,9 @@ export function syntheticVocabulary(): { tokens: string[]; merges: string[] } {
 export function syntheticGguf(options: SyntheticOptions): SyntheticModel {
   const random = seededRandom(options.seed ?? 1)
   const { tokens, merges } = syntheticVocabulary()
-  const { hiddenSize, layers, heads, kvHeads, headDim, feedForwardSize } = SHAPE
+  const { architecture = 'llama' } = options
+  const shape = { ...SHAPE, headDim: architecture === 'qwen3' ? 128 : SHAPE.headDim }
+  const { hiddenSize, layers, heads, kvHeads, headDim, feedForwardSize } = shape
   const values = new Map<string, Float64Array>()
   const tensors: { name: string; columns: number; rows: number; type: number; bytes: Buffer }[] = []
   const add = (name: string, type: SyntheticType, rows: number, columns: number, scale: number, shift = 0) => {
@@ -71,24 +79,36 @@ export function syntheticGguf(options: SyntheticOptions): SyntheticModel {
     add(at('ffn_gate'), options.weights, feedForwardSize, hiddenSize, 0.2)
     add(at('ffn_up'), options.weights, feedForwardSize, hiddenSize, 0.2)
     add(at('ffn_down'), options.weights, hiddenSize, feedForwardSize, 0.2)
+    if (architecture === 'qwen2') {
+      add(`blk.${layer}.attn_q.bias`, 'F32', 1, heads * headDim, 2)
+      add(`blk.${layer}.attn_k.bias`, 'F32', 1, kvHeads * headDim, 2)
+      add(`blk.${layer}.attn_v.bias`, 'F32', 1, kvHeads * headDim, 2)
+    }
+    if (architecture === 'qwen3') {
+      add(at('attn_q_norm'), 'F32', 1, headDim, 1, 1)
+      add(at('attn_k_norm'), 'F32', 1, headDim, 1, 1)
+    }
   }
   add('output_norm.weight', 'F32', 1, hiddenSize, 0.2, 1)
   if (options.head) add('output.weight', options.head, tokens.length, hiddenSize, 0.2)
   if (options.ropeFactors) add('rope_freqs.weight', 'F32', 1, headDim / 2, 0.5, 2)
 
   const metadata: Metadata = {
-    'general.architecture': { text: 'llama' },
-    'llama.block_count': { u32: layers },
-    'llama.context_length': { u32: SHAPE.contextLength },
-    'llama.embedding_length': { u32: hiddenSize },
-    'llama.feed_forward_length': { u32: feedForwardSize },
-    'llama.attention.head_count': { u32: heads },
-    'llama.attention.head_count_kv': { u32: kvHeads },
-    'llama.attention.layer_norm_rms_epsilon': { f32: SHAPE.normEpsilon },
-    'llama.rope.freq_base': { f32: SHAPE.ropeTheta },
-    'llama.rope.dimension_count': { u32: headDim },
+    'general.architecture': { text: architecture },
+    [`${architecture}.block_count`]: { u32: layers },
+    [`${architecture}.context_length`]: { u32: shape.contextLength },
+    [`${architecture}.embedding_length`]: { u32: hiddenSize },
+    [`${architecture}.feed_forward_length`]: { u32: feedForwardSize },
+    [`${architecture}.attention.head_count`]: { u32: heads },
+    [`${architecture}.attention.head_count_kv`]: { u32: kvHeads },
+    [`${architecture}.attention.layer_norm_rms_epsilon`]: { f32: shape.normEpsilon },
+    [`${architecture}.rope.freq_base`]: { f32: shape.ropeTheta },
+    [`${architecture}.rope.dimension_count`]: { u32: headDim },
+    ...(architecture === 'qwen3'
+      ? { 'qwen3.attention.key_length': { u32: headDim }, 'qwen3.attention.value_length': { u32: headDim } }
+      : {}),
     'tokenizer.ggml.model': { text: 'gpt2' },
-    'tokenizer.ggml.pre': { text: 'smollm' },
+    'tokenizer.ggml.pre': { text: architecture === 'llama' ? 'smollm' : 'qwen2' },
     'tokenizer.ggml.tokens': { texts: tokens },
     'tokenizer.ggml.token_type': { i32s: tokens.map((_, id) => (id < SPECIAL.length ? 3 : 1)) },
     'tokenizer.ggml.merges': { texts: merges },
@@ -99,7 +119,8 @@ export function syntheticGguf(options: SyntheticOptions): SyntheticModel {
   }
   return {
     file: encode(metadata, tensors),
-    shape: SHAPE,
+    architecture,
+    shape,
     values,
     withMetadata: (changes) => encode({ ...metadata, ...changes }, tensors),
   }

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-export type Asked = { path: string; range: string | undefined; authorization: string | undefined }
+export type Asked = { method: string; path: string; range: string | undefined; authorization: string | undefined }
 
 export type FakeHub = { url: string; asked: Asked[]; close(): Promise<void> }
 
@@ -12,7 +12,8 @@ export type Answer = (request: IncomingMessage, response: ServerResponse, count:
 export async function fakeHub(answer: Answer): Promise<FakeHub> {
   const asked: Asked[] = []
   const server: Server = createServer((request, response) => {
-    asked.push({ path: request.url ?? '', range: request.headers.range, authorization: request.headers.authorization })
+    const { method = '', url = '', headers } = request
+    asked.push({ method, path: url, range: headers.range, authorization: headers.authorization })
     answer(request, response, asked.length)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cacheDirectory } from '../../../functions/inference/models/cache-directory.ts'
 import { progressWriter } from '../../../functions/inference/models/progress-writer.ts'
 import { fakePython } from './fake-python.ts'
+import { fakeRepository } from './fake-repository.ts'
 import { WEIGHTS } from './small-model.ts'
 
 let root: string
@@ -18,10 +19,12 @@ afterAll(() => rm(root, { recursive: true, force: true }))
 
 const CLI = join(import.meta.dirname, '../../../functions/inference/models/cli.ts')
 
-function models(...argv: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+const models = (...argv: string[]) => modelsFrom('http://127.0.0.1:9', ...argv)
+
+function modelsFrom(hubUrl: string, ...argv: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
   // The first python3 that is found is one that fails.
   const search = `${root}:${process.env.PATH ?? ''}`
-  const env = { ...process.env, PERIGEE_CACHE_DIR: root, HF_ENDPOINT: 'http://127.0.0.1:9', PATH: search }
+  const env = { ...process.env, PERIGEE_CACHE_DIR: root, HF_ENDPOINT: hubUrl, HF_TOKEN: 'hf_secret', PATH: search }
   return new Promise((resolve) => {
     const child = execFile(process.execPath, [CLI, ...argv], { env }, (_, stdout, stderr) => {
       resolve({ status: child.exitCode ?? -1, stdout, stderr })
@@ -33,7 +36,7 @@ test('list shows what is known and whether it is here', async () => {
   expect(await models('list')).toMatchObject({
     status: 0,
     stdout: expect.stringMatching(
-      /^smollm2-135m-instruct .*98 MB; not here yet\n(.*\n)*all-minilm-l6-v2 .*23 MB; not here yet\n$/,
+      /^smollm2-135m-instruct .*; 98 MB; Apache-2.0; not here yet\n(.+; about \d+ MB; Apache-2.0; not here yet\n){6}all-minilm-l6-v2 .*; 23 MB; Apache-2.0; not here yet\n$/,
     ),
   })
 })
@@ -59,6 +62,34 @@ test('pull --file imports a file, and says in a log what it is doing', async () 
   expect({ status, stdout }).toMatchObject({ status: 0, stdout: expect.stringMatching(/^small is ready in /) })
   expect(stderr).toMatch(/Verifying .*\nImporting small/)
   expect(stderr).not.toContain('\r')
+})
+
+test('a model whose checksum only the Hub knows is pulled, listed and found; so is any file of the Hub', async () => {
+  const options = {
+    repository: 'Qwen/Qwen3-0.6B-GGUF',
+    path: 'Qwen3-0.6B-Q8_0.gguf',
+    bytes: WEIGHTS,
+    token: 'hf_secret',
+  }
+  const repository = await fakeRepository(options)
+  const byName = await modelsFrom(repository.url, 'pull', 'qwen3-0.6b')
+  expect(byName).toMatchObject({ status: 0, stdout: expect.stringMatching(/^qwen3-0\.6b is ready in /) })
+  const byFile = await modelsFrom(repository.url, 'pull', 'hf:Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf')
+  expect(byFile).toMatchObject({ status: 0, stdout: expect.stringMatching(/^qwen3-0\.6b-q8_0 is ready in /) })
+  const said = `${byName.stdout}${byName.stderr}${byFile.stdout}${byFile.stderr}`
+  expect(said).toContain('Downloading from the mirror')
+  expect(said).not.toContain('hf_secret')
+  await repository.close()
+  expect((await models('list')).stdout).toMatch(/^qwen3-0\.6b .* about 639 MB; Apache-2\.0; here$/m)
+  expect(byName.stdout).toContain((await models('path', 'qwen3-0.6b')).stdout.trim())
+})
+
+test('path of what is no model says so', async () => {
+  expect(await models('path', 'gpt-9')).toMatchObject({ status: 1, stderr: expect.stringContaining('no model named') })
+  expect(await models('path', 'hf:x')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('no file of the Hub'),
+  })
 })
 
 test.each([[], ['fetch'], ['pull', 'a', 'b'], ['pull', '--force']])(

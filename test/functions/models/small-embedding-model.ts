@@ -16,6 +16,7 @@ const weightFile = (file: string, bytes: Buffer) => ({
 export const EMBEDDING_ENTRY: EmbeddingEntry = {
   name: 'tiny',
   description: 'no model',
+  licence: 'none',
   graph: weightFile('tiny.onnx', GRAPH),
   tokenizer: weightFile('tiny.json', TOKENIZER),
   configs: {

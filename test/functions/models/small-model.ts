@@ -8,6 +8,7 @@ export const WEIGHTS = syntheticGguf({ weights: 'Q4_0', embeddings: 'Q8_0' }).fi
 export const ENTRY = {
   name: 'tiny',
   description: 'random weights',
+  licence: 'none',
   file: 'tiny.gguf',
   byteLength: WEIGHTS.length,
   sha256: createHash('sha256').update(WEIGHTS).digest('hex'),

@@ -1,28 +1,54 @@
 import { describe, expect, test } from 'vitest'
+import { createAdjustLogits, openHistory, remember } from '../../../functions/inference/engine/adjust-logits.ts'
 import { exp, ln } from '../../../functions/inference/engine/exact-math.ts'
+import { createMinP } from '../../../functions/inference/engine/min-p.ts'
 import { philox } from '../../../functions/inference/engine/philox.ts'
 import { createPhiloxWords } from '../../../functions/inference/engine/philox-wasm.ts'
 import { createSampler, gumbel, type SamplingParameters } from '../../../functions/inference/engine/sampler.ts'
-import { seedWords } from '../../../functions/inference/http/answer-plan.ts'
+import { seedWords } from '../../../functions/inference/http/sampling-plan.ts'
 import { SAMPLING_LOGITS } from '../../../src/contract/sampling.ts'
-import { PHILOX_VECTORS, SAMPLING_VECTORS, VECTOR_INDICES } from '../../../src/contract/sampling-vectors.ts'
+import {
+  type Changes,
+  PHILOX_VECTORS,
+  SAMPLING_VECTORS,
+  VECTOR_INDICES,
+} from '../../../src/contract/sampling-vectors.ts'
 
 const VOCABULARY = 49_152
 const randomLogits = SAMPLING_LOGITS.vocabulary((counter) => philox([counter, 0, 0, 0], [1, 2])[0])
 
-/** The rule of src/contract/sampling.ts word for word, with the language's own mathematics. */
+/** Step 1 of the rule in src/contract/sampling.ts, word for word. */
+function naiveChange(given: Float32Array, changes: Changes, index: number): Float32Array {
+  const { bias = [], repetitionPenalty: r = 1, prompt = [], answer = [], minTokens = 0, ends = [], allowed } = changes
+  const logits = given.map((logit, id) => (allowed === undefined || allowed.includes(id) ? logit : -Infinity))
+  const isLeft = logits.some((logit, id) => logit > -Infinity && !ends.includes(id))
+  if (index < minTokens && isLeft) for (const id of ends) logits[id] = -Infinity
+  for (const [id, amount] of bias) logits[id] = (logits[id] ?? 0) + amount
+  for (const id of new Set([...prompt, ...answer])) {
+    const logit = logits[id] ?? 0
+    if (r !== 1) logits[id] = logit > 0 ? logit / r : logit * r
+  }
+  for (const id of new Set(answer)) {
+    const count = answer.filter((other) => other === id).length
+    logits[id] = (logits[id] ?? 0) - (changes.frequencyPenalty ?? 0) * count - (changes.presencePenalty ?? 0)
+  }
+  return logits
+}
+
+/** The rest of it, with the language's own mathematics. */
 function naive(logits: Float32Array, parameters: SamplingParameters, index: number): number {
-  const { temperature, topK, topP, seed, choice } = parameters
+  const { temperature, topK, topP, minP = 0, seed, choice } = parameters
   let left = Array.from(logits, (_, id) => id).sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b)
   if (temperature === 0) return left[0] ?? 0
   const z = Array.from(logits, (logit) => logit / temperature)
   const zMax = z[left[0] ?? 0] ?? 0
+  const mass = (id: number) => {
+    const distance = (z[id] ?? 0) - zMax
+    return distance < -24 ? 0 : Math.round(2 ** 32 * Math.exp(distance))
+  }
+  if (minP > 0) left = left.filter((id) => mass(id) >= minP * 2 ** 32)
   if (topK > 0) left = left.slice(0, topK)
   if (topP < 1) {
-    const mass = (id: number) => {
-      const distance = (z[id] ?? 0) - zMax
-      return distance < -24 ? 0 : Math.round(2 ** 32 * Math.exp(distance))
-    }
     const wanted = topP * left.reduce((sum, id) => sum + mass(id), 0)
     let sum = 0
     left = left.filter((id) => {
@@ -57,13 +83,36 @@ test('the vector code draws the same word as the readable one for every token', 
   }
 })
 
+/** The fast way: the engine's parts put together as draw-token.ts does. */
+function createDraw(size: number) {
+  const sampler = createSampler(size)
+  const adjustLogits = createAdjustLogits(size)
+  return (logits: Float32Array, parameters: SamplingParameters, changes: Changes, index: number) => {
+    const { bias = [], repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0 } = changes
+    const adjustments = { bias, repetitionPenalty, frequencyPenalty, presencePenalty }
+    const history = openHistory(adjustments, changes.prompt ?? [])
+    for (const id of changes.answer ?? []) remember(history, id)
+    const allowed = changes.allowed === undefined ? null : maskOf(changes.allowed, size)
+    const barred = index < (changes.minTokens ?? 0) ? (changes.ends ?? []) : []
+    const adjusted = adjustLogits(logits, { adjustments, history, allowed, barred })
+    return sampler(adjusted, { ...parameters, minP: changes.minP ?? 0 }, index)
+  }
+}
+
+function maskOf(ids: readonly number[], size: number): Int32Array {
+  const mask = new Int32Array(Math.ceil(size / 32))
+  for (const id of ids) mask[id >> 5] = (mask[id >> 5] ?? 0) | (1 << (id & 31))
+  return mask
+}
+
 describe('the contract', () => {
-  for (const { logits, temperature, topK, topP, seed, choice, tokens } of SAMPLING_VECTORS) {
-    test(`${logits}, temperature ${temperature}, top_k ${topK}, top_p ${topP}, seed ${seed}, choice ${choice}`, () => {
+  for (const { logits, temperature, topK, topP, seed, choice, tokens, changes = {} } of SAMPLING_VECTORS) {
+    const shown = JSON.stringify(changes).slice(0, 100)
+    test(`${logits}, temperature ${temperature}, top_k ${topK}, top_p ${topP}, seed ${seed}, choice ${choice}, ${shown}`, () => {
       const row = Float32Array.from(logits === 'vocabulary' ? randomLogits : SAMPLING_LOGITS[logits](() => 0))
-      const sampler = createSampler(row.length)
+      const draw = createDraw(row.length)
       const parameters = { temperature, topK, topP, seed: seedWords(seed), choice }
-      expect(VECTOR_INDICES.map((index) => sampler(row, parameters, index))).toEqual(tokens)
+      expect(VECTOR_INDICES.map((index) => draw(row, parameters, changes, index))).toEqual(tokens)
     })
   }
 })
@@ -71,9 +120,11 @@ describe('the contract', () => {
 test('the fast way gives the token of the rule, whatever the parameters and however the logits lie', () => {
   // Large enough for the way that draws all words at once, small enough to sort often.
   const size = 8_192
-  const sampler = createSampler(size)
+  const draw = createDraw(size)
   const uniform = (counter: number, word: 0 | 1 | 2 | 3) => philox([counter, 1, 0, 0], [3, 4])[word] / 2 ** 32
-  for (let round = 0; round < 12; round++) {
+  const someIds = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => Math.floor(uniform(from + i, 3) * size))
+  for (let round = 0; round < 36; round++) {
     const spread = [0, 1, 8, 200][round % 4] ?? 0
     // Few distinct values make many ties; a few tall ones make a peaked distribution.
     const steps = round % 3 === 0 ? 16 : 2 ** 20
@@ -82,6 +133,8 @@ test('the fast way gives the token of the rule, whatever the parameters and howe
       (_, id) => (Math.floor(uniform(id + round * size, 0) * steps) / steps - 0.5) * spread,
     )
     if (round % 2 === 0) for (let tall = 0; tall < 5; tall++) logits[(tall * 9_973) % size] = spread / 2 + tall
+    const pick = <Value>(from: number, values: readonly Value[]): Value | undefined =>
+      values[Math.floor(uniform(round + 1_000 * from, 1) * values.length)]
     const parameters: SamplingParameters = {
       temperature: [0.2, 0.8, 1, 2][Math.floor(uniform(round, 1) * 4)] ?? 1,
       topK: [0, 1, 40, 6_000][Math.floor(uniform(round, 2) * 4)] ?? 0,
@@ -89,8 +142,34 @@ test('the fast way gives the token of the rule, whatever the parameters and howe
       seed: [round, 0x9abcdef0],
       choice: round % 2,
     }
-    expect(sampler(logits, parameters, round), JSON.stringify(parameters)).toBe(naive(logits, parameters, round))
+    expect(draw(logits, parameters, {}, round), JSON.stringify(parameters)).toBe(naive(logits, parameters, round))
+    const prompt = someIds(round * 10_000, 300)
+    const answer = someIds(round * 10_000 + 500, 40)
+    const changes: Changes = {
+      minP: pick(1, [0, 0.9, 0.1, 1e-6, 3e-10]) ?? 0,
+      repetitionPenalty: pick(2, [1, 1.3, 0.7]) ?? 1,
+      frequencyPenalty: pick(3, [0, 0.3, -1.9]) ?? 0,
+      presencePenalty: pick(4, [0, 1.5, -2]) ?? 0,
+      bias: someIds(round * 10_000 + 700, pick(5, [0, 30]) ?? 0).map((id, i) => [id, (i - 15) * 6.7] as const),
+      // Whatever is likely is said twice and more.
+      prompt: [...prompt, 9_973 % size],
+      answer: [...answer, ...answer.slice(0, 9), 0, 0, 0],
+      minTokens: pick(6, [0, 100]) ?? 0,
+      ends: [0, 9_973 % size, ...someIds(round * 10_000 + 800, 20)],
+      ...(pick(7, [true, false]) ? { allowed: [0, 1, 2, ...someIds(round * 10_000 + 900, 400)] } : {}),
+    }
+    const all = { ...parameters, minP: changes.minP ?? 0 }
+    const changed = naiveChange(logits, changes, round)
+    expect(draw(logits, parameters, changes, round), JSON.stringify([parameters, changes])).toBe(
+      naive(changed, all, round),
+    )
   }
+})
+
+test('min_p keeps a token whose mass is rounded up to the least that is asked for', () => {
+  const logits = Float32Array.from([0, Math.log(1.6 / 2 ** 32), Math.log(1.4 / 2 ** 32)])
+  // 1.72 of 2^32: a mass of 1.6 counts as 2, one of 1.4 as 1.
+  expect([...createMinP(logits.length)(logits, 0, 1, 4e-10).ids]).toEqual([0, 1])
 })
 
 test('top_p keeps the fewest tokens that reach it, the first ones where they are equal', () => {

@@ -1,241 +1,168 @@
 import { describe, expect, test } from 'vitest'
-import type {
-  BatchInvariant,
-  EngineRequest,
-  FinishReason,
-  StepReport,
-} from '../../../functions/inference/engine/engine-messages.ts'
-import { createSampler } from '../../../functions/inference/engine/sampler.ts'
-import { CHUNK_TOKENS_MIN, createScheduler, rowsFor } from '../../../functions/inference/engine/scheduler.ts'
-import { END_TOKEN, FAKE_VOCABULARY, type FakeRun, fakeDecoder, nextToken } from './fake-decoder.ts'
+import { CHUNK_TOKENS_MIN } from '../../../functions/inference/engine/chunk-length.ts'
+import { END_TOKEN, FAKE_VOCABULARY } from './fake-decoder.ts'
+import { expected, type FakeEngineOptions, fakeEngine, numbers, promptOf } from './fake-engine.ts'
 
-const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: [0, 0] as [number, number], choice: 0 }
+describe.each([
+  { name: 'without a prefix cache', blocks: 0 },
+  { name: 'with a prefix cache', blocks: 64 },
+])('$name', ({ blocks }) => {
+  const engine = (options: FakeEngineOptions = {}) => fakeEngine({ blocks, ...options })
 
-function engine(
-  options: { slots?: number; context?: number; chunkTokens?: number; batchInvariant?: BatchInvariant } = {},
-) {
-  const { slots = 8, context = 256, chunkTokens = 16, batchInvariant = 'seeded' } = options
-  const runs: FakeRun[] = []
-  const steps: StepReport[] = []
-  const answers = new Map<number, { tokens: number[]; reason: FinishReason | null }>()
-  const ends = new Map<number, () => void>()
-  let beforeRun: (run: FakeRun) => void = () => {}
-  const decoder = fakeDecoder(rowsFor(slots), context, (run) => {
-    runs.push(run)
-    beforeRun(run)
-  })
-  const scheduler = createScheduler(decoder, createSampler(FAKE_VOCABULARY), {
-    slots,
-    chunkTokens,
-    batchInvariant,
-    now: () => 0,
-    report(step) {
-      steps.push(step)
-      for (let i = 0; i < step.tokens.length; i += 2) {
-        answers.get(step.tokens[i] ?? -1)?.tokens.push(step.tokens[i + 1] ?? -1)
-      }
-      for (const [id, reason] of step.ended) {
-        const answer = answers.get(id)
-        if (answer !== undefined) answer.reason = reason
-        ends.get(id)?.()
-      }
-    },
-  })
-  return {
-    runs,
-    steps,
-    answers,
-    failed: scheduler.failed,
-    cancel: scheduler.cancel,
-    onRun(action: (run: FakeRun) => void) {
-      beforeRun = action
-    },
-    /** Resolves with the tokens when the answer ends. */
-    ask(request: Partial<EngineRequest> & { id: number; prompt: number[] }) {
-      answers.set(request.id, { tokens: [], reason: null })
-      scheduler.submit({ answer: [], maxTokens: 10, sampling: GREEDY, sameness: true, ...request })
-      return new Promise<number[]>((resolve) =>
-        ends.set(request.id, () => resolve(answers.get(request.id)?.tokens ?? [])),
-      )
-    },
-  }
-}
-
-/** What the fake model answers when nothing else is there. */
-function expected(prompt: readonly number[], maxTokens: number): number[] {
-  const tokens = [...prompt]
-  while (tokens.length < prompt.length + maxTokens) {
-    const token = nextToken(tokens)
-    tokens.push(token)
-    if (token === END_TOKEN) break
-  }
-  return tokens.slice(prompt.length)
-}
-
-/** A fixed sequence of numbers below `limit`. */
-function numbers(seed: number) {
-  let state = seed
-  return (limit: number) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * limit)
-  }
-}
-const promptOf = (next: (limit: number) => number, length: number) =>
-  Array.from({ length }, () => 1 + next(FAKE_VOCABULARY - 2))
-
-describe('answers', () => {
-  test('whoever comes, goes or hangs up meanwhile, every answer is its own', async () => {
-    for (let seed = 1; seed <= 8; seed++) {
-      const next = numbers(seed)
-      const slots = 1 + next(6)
-      const it = engine({ slots, chunkTokens: CHUNK_TOKENS_MIN + next(20), context: 128 })
-      const cancelled = new Set<number>()
-      const requests = Array.from({ length: 60 }, (_, id) => {
-        const prompt = promptOf(next, 1 + next(60))
-        const maxTokens = 1 + next(40)
-        const whole = expected(prompt, maxTokens)
-        // Some bring the beginning of their answer along.
-        const known = next(3) === 0 ? whole.slice(0, next(whole.length)).filter((token) => token !== END_TOKEN) : []
-        return { id, prompt, maxTokens, answer: known, whole }
-      })
-      const waiting = [...requests]
-      const done = new Map<number, Promise<unknown>>()
-      const submitSome = () => {
-        for (let count = next(3); count > 0; count--) {
-          const request = waiting.shift()
-          if (request === undefined) return
-          const { whole, ...rest } = request
-          done.set(rest.id, it.ask(rest))
-          if (next(5) === 0) {
-            cancelled.add(rest.id)
-            it.onRun(() => {
-              if (next(4) === 0) for (const id of cancelled) it.cancel(id)
-              submitSome()
-            })
+  describe('answers', () => {
+    test('whoever comes, goes or hangs up meanwhile, every answer is its own', async () => {
+      for (let seed = 1; seed <= 8; seed++) {
+        const next = numbers(seed)
+        const slots = 1 + next(6)
+        const it = engine({ slots, chunkTokens: CHUNK_TOKENS_MIN + next(20), context: 128 })
+        const cancelled = new Set<number>()
+        const requests = Array.from({ length: 60 }, (_, id) => {
+          const prompt = promptOf(next, 1 + next(60))
+          const maxTokens = 1 + next(40)
+          const whole = expected(prompt, maxTokens)
+          // Some bring the beginning of their answer along.
+          const known = next(3) === 0 ? whole.slice(0, next(whole.length)).filter((token) => token !== END_TOKEN) : []
+          return { id, prompt, maxTokens, answer: known, whole }
+        })
+        const waiting = [...requests]
+        const done = new Map<number, Promise<unknown>>()
+        const submitSome = () => {
+          for (let count = next(3); count > 0; count--) {
+            const request = waiting.shift()
+            if (request === undefined) return
+            const { whole, ...rest } = request
+            done.set(rest.id, it.ask(rest))
+            if (next(5) === 0) {
+              cancelled.add(rest.id)
+              it.onRun(() => {
+                if (next(4) === 0) for (const id of cancelled) it.cancel(id)
+                submitSome()
+              })
+            }
           }
         }
+        it.onRun(submitSome)
+        while (waiting.length > 0) {
+          submitSome()
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        it.onRun(() => {})
+        for (const id of cancelled) it.cancel(id)
+        await Promise.race([
+          Promise.all([...done].map(([id, answer]) => (cancelled.has(id) ? undefined : answer))),
+          it.failed.then((cause) => {
+            throw cause
+          }),
+        ])
+        for (const { id, whole, answer } of requests) {
+          const got = it.answers.get(id)?.tokens ?? []
+          const rest = whole.slice(answer.length)
+          expect(got, `seed ${seed}, request ${id}`).toEqual(cancelled.has(id) ? rest.slice(0, got.length) : rest)
+        }
       }
-      it.onRun(submitSome)
-      while (waiting.length > 0) {
-        submitSome()
-        await new Promise((resolve) => setImmediate(resolve))
+    })
+
+    test('an end token ends with stop, the limit with length', async () => {
+      const it = engine()
+      const prompt = [FAKE_VOCABULARY - 1]
+      expect(await it.ask({ id: 1, prompt })).toEqual([END_TOKEN])
+      expect(it.answers.get(1)?.reason).toBe('stop')
+      expect(await it.ask({ id: 2, prompt: [5, 6, 7], maxTokens: 3 })).toEqual(expected([5, 6, 7], 3))
+      expect(it.answers.get(2)?.reason).toBe('length')
+    })
+
+    test('an answer may fill the context to its last token', async () => {
+      const it = engine({ context: 16 })
+      expect(await it.ask({ id: 1, prompt: [1, 2, 3, 4], maxTokens: 12 })).toEqual(expected([1, 2, 3, 4], 12))
+    })
+  })
+
+  describe('the three rules of sameness', () => {
+    test('a lone stream that asks for sameness decodes in two rows, and only then', async () => {
+      for (const [batchInvariant, sameness, rows] of [
+        ['seeded', true, 2],
+        ['seeded', false, 1],
+        ['always', false, 2],
+        ['never', true, 1],
+      ] as const) {
+        const it = engine({ batchInvariant })
+        await it.ask({ id: 1, prompt: [1, 2, 3], sameness })
+        const decodes = it.runs.filter((run) => run.kind === 'decode')
+        expect(decodes.length).toBeGreaterThan(0)
+        expect(new Set(decodes.map(({ count }) => count))).toEqual(new Set([rows]))
       }
-      it.onRun(() => {})
-      for (const id of cancelled) it.cancel(id)
-      await Promise.race([
-        Promise.all([...done].map(([id, answer]) => (cancelled.has(id) ? undefined : answer))),
-        it.failed.then((cause) => {
-          throw cause
-        }),
-      ])
-      for (const { id, whole, answer } of requests) {
-        const got = it.answers.get(id)?.tokens ?? []
-        const rest = whole.slice(answer.length)
-        expect(got, `seed ${seed}, request ${id}`).toEqual(cancelled.has(id) ? rest.slice(0, got.length) : rest)
+    })
+
+    test('no chunk of a prompt has one token, whatever its length', async () => {
+      for (let left = 1; left <= 70; left++) {
+        for (const chunkTokens of [CHUNK_TOKENS_MIN, 8]) {
+          const it = engine({ chunkTokens })
+          await it.ask({ id: 1, prompt: promptOf(numbers(left), left), maxTokens: 1 })
+          for (const run of it.runs) expect(run.count).toBeGreaterThanOrEqual(2)
+        }
       }
-    }
+    })
+
+    test('what another replica generated is replayed step by step, never prefilled', async () => {
+      const it = engine({ chunkTokens: 8 })
+      const prompt = promptOf(numbers(1), 20)
+      const whole = expected(prompt, 10)
+      expect(await it.ask({ id: 1, prompt, answer: whole.slice(0, 6), maxTokens: 10 })).toEqual(whole.slice(6))
+      const prefilled = it.steps.reduce((sum, step) => sum + (step.kind === 'prefill' ? step.amount : 0), 0)
+      expect(prefilled).toBe(prompt.length)
+      // The tenth token is drawn from the ninth run: each of the others is fed once.
+      expect(it.runs.filter(({ kind }) => kind === 'decode').length).toBe(9)
+    })
   })
 
-  test('an end token ends with stop, the limit with length', async () => {
-    const it = engine()
-    const prompt = [FAKE_VOCABULARY - 1]
-    expect(await it.ask({ id: 1, prompt })).toEqual([END_TOKEN])
-    expect(it.answers.get(1)?.reason).toBe('stop')
-    expect(await it.ask({ id: 2, prompt: [5, 6, 7], maxTokens: 3 })).toEqual(expected([5, 6, 7], 3))
-    expect(it.answers.get(2)?.reason).toBe('length')
+  describe('fairness', () => {
+    test('a long prompt does not hold up those who generate: chunks and steps alternate', async () => {
+      const it = engine({ chunkTokens: 8, context: 512 })
+      const first = it.ask({ id: 1, prompt: [1, 2, 3], maxTokens: 40 })
+      const second = it.ask({ id: 2, prompt: promptOf(numbers(3), 300), maxTokens: 1 })
+      await Promise.all([first, second])
+      const kinds = it.runs.map(({ kind }) => kind).slice(1, 60)
+      for (let i = 1; i < kinds.length; i++) expect(`${kinds[i - 1]} ${kinds[i]}`).not.toBe('prefill prefill')
+    })
+
+    test('a short prompt overtakes a long one, and the long one is never starved', async () => {
+      const it = engine({ slots: 2, chunkTokens: 8, context: 512 })
+      const ended: number[] = []
+      const note = (id: number) => () => ended.push(id)
+      const asked = [it.ask({ id: 0, prompt: promptOf(numbers(5), 80), maxTokens: 1 }).then(note(0))]
+      for (let id = 1; id <= 40; id++)
+        asked.push(it.ask({ id, prompt: promptOf(numbers(id), 8), maxTokens: 1 }).then(note(id)))
+      await Promise.all(asked)
+      expect(ended.indexOf(0)).toBeGreaterThan(0)
+      expect(ended.indexOf(0)).toBeLessThan(40)
+    })
+
+    test('eight callers advance together, and a ninth waits for the first free slot', async () => {
+      const it = engine({ slots: 8 })
+      const done = Array.from({ length: 9 }, (_, id) =>
+        it.ask({ id, prompt: [id + 1, 2, 3], maxTokens: id === 3 ? 12 : 20 }),
+      )
+      await Promise.all(done)
+      expect(Math.max(...it.steps.map(({ decoding, prefilling }) => decoding + prefilling))).toBe(8)
+      const startOfNinth = it.steps.findIndex(({ tokens }) => tokens.some((id, index) => index % 2 === 0 && id === 8))
+      const endOfShort = it.steps.findIndex(({ ended }) => ended.some(([id]) => id === 3))
+      expect(startOfNinth).toBeGreaterThan(endOfShort)
+      expect(startOfNinth - endOfShort).toBeLessThanOrEqual(2)
+    })
   })
 
-  test('an answer may fill the context to its last token', async () => {
-    const it = engine({ context: 16 })
-    expect(await it.ask({ id: 1, prompt: [1, 2, 3, 4], maxTokens: 12 })).toEqual(expected([1, 2, 3, 4], 12))
+  test('a cancelled request has left its slot before the next run', async () => {
+    const it = engine({ slots: 2 })
+    const lengths: number[] = []
+    it.onRun((run) => {
+      if (run.kind === 'decode') lengths.push(run.count)
+      if (lengths.length === 5) it.cancel(1)
+    })
+    void it.ask({ id: 1, prompt: [1, 2, 3], maxTokens: 100 })
+    await it.ask({ id: 2, prompt: [4, 5, 6], maxTokens: 30, sameness: false })
+    // Run 5 had begun with both when the caller hung up.
+    expect(lengths[4]).toBe(2)
+    expect(lengths[5]).toBe(1)
+    expect(it.steps.at(-1)).toMatchObject({ waiting: 0, prefilling: 0, decoding: 0 })
   })
-})
-
-describe('the three rules of sameness', () => {
-  test('a lone stream that asks for sameness decodes in two rows, and only then', async () => {
-    for (const [batchInvariant, sameness, rows] of [
-      ['seeded', true, 2],
-      ['seeded', false, 1],
-      ['always', false, 2],
-      ['never', true, 1],
-    ] as const) {
-      const it = engine({ batchInvariant })
-      await it.ask({ id: 1, prompt: [1, 2, 3], sameness })
-      const decodes = it.runs.filter((run) => run.kind === 'decode')
-      expect(decodes.length).toBeGreaterThan(0)
-      expect(new Set(decodes.map(({ count }) => count))).toEqual(new Set([rows]))
-    }
-  })
-
-  test('no chunk of a prompt has one token, whatever its length', async () => {
-    for (let left = 1; left <= 70; left++) {
-      for (const chunkTokens of [CHUNK_TOKENS_MIN, 8]) {
-        const it = engine({ chunkTokens })
-        await it.ask({ id: 1, prompt: promptOf(numbers(left), left), maxTokens: 1 })
-        for (const run of it.runs) expect(run.count).toBeGreaterThanOrEqual(2)
-      }
-    }
-  })
-
-  test('what another replica generated is replayed step by step, never prefilled', async () => {
-    const it = engine({ chunkTokens: 8 })
-    const prompt = promptOf(numbers(1), 20)
-    const whole = expected(prompt, 10)
-    expect(await it.ask({ id: 1, prompt, answer: whole.slice(0, 6), maxTokens: 10 })).toEqual(whole.slice(6))
-    const prefilled = it.runs.reduce((sum, run) => sum + (run.kind === 'prefill' ? run.count : 0), 0)
-    expect(prefilled).toBe(prompt.length)
-    // The tenth token is drawn from the ninth run: each of the others is fed once.
-    expect(it.runs.filter(({ kind }) => kind === 'decode').length).toBe(9)
-  })
-})
-
-describe('fairness', () => {
-  test('a long prompt does not hold up those who generate: chunks and steps alternate', async () => {
-    const it = engine({ chunkTokens: 8, context: 512 })
-    const first = it.ask({ id: 1, prompt: [1, 2, 3], maxTokens: 40 })
-    const second = it.ask({ id: 2, prompt: promptOf(numbers(3), 300), maxTokens: 1 })
-    await Promise.all([first, second])
-    const kinds = it.runs.map(({ kind }) => kind).slice(1, 60)
-    for (let i = 1; i < kinds.length; i++) expect(`${kinds[i - 1]} ${kinds[i]}`).not.toBe('prefill prefill')
-  })
-
-  test('a short prompt overtakes a long one, and the long one is never starved', async () => {
-    const it = engine({ slots: 2, chunkTokens: 8, context: 512 })
-    const ended: number[] = []
-    const note = (id: number) => () => ended.push(id)
-    const asked = [it.ask({ id: 0, prompt: promptOf(numbers(5), 80), maxTokens: 1 }).then(note(0))]
-    for (let id = 1; id <= 40; id++)
-      asked.push(it.ask({ id, prompt: promptOf(numbers(id), 8), maxTokens: 1 }).then(note(id)))
-    await Promise.all(asked)
-    expect(ended.indexOf(0)).toBeGreaterThan(0)
-    expect(ended.indexOf(0)).toBeLessThan(40)
-  })
-
-  test('eight callers advance together, and a ninth waits for the first free slot', async () => {
-    const it = engine({ slots: 8 })
-    const done = Array.from({ length: 9 }, (_, id) =>
-      it.ask({ id, prompt: [id + 1, 2, 3], maxTokens: id === 3 ? 12 : 20 }),
-    )
-    await Promise.all(done)
-    expect(Math.max(...it.steps.map(({ decoding, prefilling }) => decoding + prefilling))).toBe(8)
-    const startOfNinth = it.steps.findIndex(({ tokens }) => tokens.some((id, index) => index % 2 === 0 && id === 8))
-    const endOfShort = it.steps.findIndex(({ ended }) => ended.some(([id]) => id === 3))
-    expect(startOfNinth).toBeGreaterThan(endOfShort)
-    expect(startOfNinth - endOfShort).toBeLessThanOrEqual(2)
-  })
-})
-
-test('a cancelled request has left its slot before the next run', async () => {
-  const it = engine({ slots: 2 })
-  const lengths: number[] = []
-  it.onRun((run) => {
-    if (run.kind === 'decode') lengths.push(run.count)
-    if (lengths.length === 5) it.cancel(1)
-  })
-  void it.ask({ id: 1, prompt: [1, 2, 3], maxTokens: 100 })
-  await it.ask({ id: 2, prompt: [4, 5, 6], maxTokens: 30, sameness: false })
-  // Run 5 had begun with both when the caller hung up.
-  expect(lengths[4]).toBe(2)
-  expect(lengths[5]).toBe(1)
-  expect(it.steps.at(-1)).toMatchObject({ waiting: 0, prefilling: 0, decoding: 0 })
 })

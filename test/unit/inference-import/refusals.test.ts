@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { importGguf } from '../../../functions/inference/import/import-gguf.ts'
 import { seededRandom } from '../../functions/import/synthetic-blocks.ts'
-import { syntheticGguf } from '../../functions/import/synthetic-gguf.ts'
+import { type Metadata, SHAPE, syntheticGguf } from '../../functions/import/synthetic-gguf.ts'
 
 let root: string
 beforeAll(async () => {
@@ -25,14 +25,38 @@ async function tryImport(file: Buffer) {
 }
 
 const { file: whole, withMetadata } = syntheticGguf({ weights: 'Q4_0', embeddings: 'Q8_0' })
+const qwen2 = syntheticGguf({ architecture: 'qwen2', weights: 'Q4_0', embeddings: 'Q8_0' })
+const qwen3 = syntheticGguf({ architecture: 'qwen3', weights: 'Q4_0', embeddings: 'Q8_0' })
+
+/** The keys of a model's sizes under another architecture's name. */
+function renamed(to: string, from = 'llama'): Metadata {
+  const sizes = {
+    block_count: { u32: SHAPE.layers },
+    context_length: { u32: SHAPE.contextLength },
+    embedding_length: { u32: SHAPE.hiddenSize },
+    feed_forward_length: { u32: SHAPE.feedForwardSize },
+    'attention.head_count': { u32: SHAPE.heads },
+    'attention.head_count_kv': { u32: SHAPE.kvHeads },
+  }
+  const entries = Object.entries(sizes).flatMap(([key, value]) => [
+    [`${from}.${key}`, undefined],
+    [`${to}.${key}`, value],
+  ])
+  return { 'general.architecture': { text: to }, ...Object.fromEntries(entries) }
+}
 
 test('the whole file is imported', async () => {
   expect(await tryImport(whole)).toMatchObject({ ok: true, config: { bosTokenId: 1, eosTokenIds: [2, 0] } })
 })
 
-test('a file that was cut anywhere is refused, and the reason says that it was cut', async () => {
-  for (const length of [4, 7, 8, 20, 24, 100, 2_000, 6_000, 9_000, 20_000, whole.length - 600]) {
-    const result = await tryImport(whole.subarray(0, length))
+test.each([
+  { architecture: 'llama', file: whole },
+  { architecture: 'qwen2', file: qwen2.file },
+  { architecture: 'qwen3', file: qwen3.file },
+])('a $architecture that was cut anywhere is refused, and the reason says that it was cut', async ({ file }) => {
+  expect(await tryImport(file)).toMatchObject({ ok: true })
+  for (const length of [4, 7, 8, 20, 24, 100, 2_000, 6_000, 9_000, 20_000, file.length - 600]) {
+    const result = await tryImport(file.subarray(0, length))
     expect(result.ok ? 'imported' : result.message, `${length} bytes`).toContain('cut short')
   }
 })
@@ -54,7 +78,52 @@ test.each<{ title: string; file: Buffer; reason: string }>([
   {
     title: 'another architecture',
     file: withMetadata({ 'general.architecture': { text: 'mamba' } }),
-    reason: 'architecture is mamba',
+    reason: 'architecture is mamba, and those that can be imported are llama, qwen2, qwen3',
+  },
+  {
+    title: 'an architecture of experts',
+    file: withMetadata({ 'general.architecture': { text: 'qwen3moe' }, 'qwen3moe.expert_count': { u32: 128 } }),
+    reason: 'architecture is qwen3moe, a mixture of experts, and those',
+  },
+  {
+    title: 'a name that every object knows',
+    file: withMetadata({ 'general.architecture': { text: 'constructor' } }),
+    reason: 'architecture is constructor',
+  },
+  {
+    title: 'no architecture',
+    file: withMetadata({ 'general.architecture': undefined }),
+    reason: 'architecture is undefined',
+  },
+  {
+    title: 'a qwen2 with experts',
+    file: qwen2.withMetadata({ 'qwen2.expert_count': { u32: 8 } }),
+    reason: 'mixture of experts',
+  },
+  {
+    title: 'a llama that calls itself qwen2',
+    file: withMetadata(renamed('qwen2')),
+    reason: 'no tensor blk.0.attn_q.bias',
+  },
+  {
+    title: 'a llama that calls itself qwen3',
+    file: withMetadata(renamed('qwen3')),
+    reason: 'no tensor blk.0.attn_q_norm.weight',
+  },
+  {
+    title: 'a qwen2 that calls itself llama',
+    file: qwen2.withMetadata(renamed('llama', 'qwen2')),
+    reason: 'the llama architecture does not use, the first is blk.0.attn_q.bias',
+  },
+  {
+    title: 'a qwen3 without the size of its heads',
+    file: qwen3.withMetadata({ 'qwen3.attention.key_length': undefined, 'qwen3.attention.value_length': undefined }),
+    reason: 'rotates 128 of 64 dimensions',
+  },
+  {
+    title: 'values of another size than keys',
+    file: qwen3.withMetadata({ 'qwen3.attention.value_length': { u32: 64 } }),
+    reason: 'values are of another size than its keys',
   },
   {
     title: 'a missing size',
@@ -86,7 +155,7 @@ test.each<{ title: string; file: Buffer; reason: string }>([
   },
   {
     title: 'another kind of tokenizer',
-    file: withMetadata({ 'tokenizer.ggml.model': { text: 'llama' } }),
+    file: withMetadata({ 'tokenizer.ggml.model': { text: 'llama' }, 'tokenizer.ggml.pre': { text: 'default' } }),
     reason: 'tokenizer is llama',
   },
   {

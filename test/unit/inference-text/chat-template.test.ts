@@ -71,3 +71,18 @@ test("a template cannot change the caller's messages", () => {
   const messages = Object.freeze([Object.freeze({ role: 'user', content: 'x' })])
   expect(compile(SOURCE).render(messages)).toMatchObject({ ok: true })
 })
+
+test('a message that is to be continued ends the prompt, with its spaces, unless the template trims', () => {
+  const messages = [
+    { role: 'user', content: 'a' },
+    { role: 'assistant', content: 'b ' },
+  ]
+  const options = { addGenerationPrompt: false, continueFinalMessage: true }
+  expect(compile(SOURCE).render(messages, options)).toEqual({ ok: true, prompt: '<s><user>a</><assistant>b ' })
+  const trims = SOURCE.replace("message['content']", "message['content'] | trim")
+  expect(compile(trims).render(messages, options)).toEqual({ ok: true, prompt: '<s><user>a</><assistant>b' })
+  expect(compile('{{ bos_token }}').render(messages, options)).toMatchObject({
+    ok: false,
+    param: 'continue_final_message',
+  })
+})

@@ -1,8 +1,10 @@
-/** The sizes and constants of a llama model, read from GGUF metadata with bounds. */
+/** The sizes and constants of a model, read from GGUF metadata with bounds. */
+import { ARCHITECTURES } from './architectures.ts'
 import { GgufError } from './gguf-cursor.ts'
 import type { GgufFile } from './gguf-file.ts'
 
-export type LlamaShape = {
+export type DecoderShape = {
+  architecture: keyof typeof ARCHITECTURES
   layers: number
   hiddenSize: number
   feedForwardSize: number
@@ -25,40 +27,51 @@ const SIZE_MAX = 262_144
 const CONTEXT_MAX = 1_048_576
 
 /** Throws GgufError for another architecture, for a missing or absurd value, and for variants whose graph would differ. */
-export function readLlamaShape(file: GgufFile): LlamaShape {
-  const architecture = file.metadata.get('general.architecture')
-  if (architecture !== 'llama') {
-    throw new GgufError(`its architecture is ${String(architecture)}, and the one that can be imported is llama`)
-  }
-  const hiddenSize = integer(file, 'llama.embedding_length', SIZE_MAX)
-  const heads = integer(file, 'llama.attention.head_count', SIZE_MAX)
-  const kvHeads = integer(file, 'llama.attention.head_count_kv', SIZE_MAX, heads)
-  const headDim = integer(file, 'llama.attention.key_length', SIZE_MAX, Math.floor(hiddenSize / heads))
-  const rotaryDim = integer(file, 'llama.rope.dimension_count', SIZE_MAX, headDim)
+export function readDecoderShape(file: GgufFile): DecoderShape {
+  const architecture = readArchitecture(file)
+  const key = (name: string) => `${architecture}.${name}`
+  const hiddenSize = integer(file, key('embedding_length'), SIZE_MAX)
+  const heads = integer(file, key('attention.head_count'), SIZE_MAX)
+  const kvHeads = integer(file, key('attention.head_count_kv'), SIZE_MAX, heads)
+  const headDim = integer(file, key('attention.key_length'), SIZE_MAX, Math.floor(hiddenSize / heads))
+  const rotaryDim = integer(file, key('rope.dimension_count'), SIZE_MAX, headDim)
+  if (integer(file, key('attention.value_length'), SIZE_MAX, headDim) !== headDim)
+    throw new GgufError('its values are of another size than its keys, which is not supported')
   if (rotaryDim !== headDim)
     throw new GgufError(`it rotates ${rotaryDim} of ${headDim} dimensions, which is not supported`)
   if (headDim % 2 !== 0 || heads % kvHeads !== 0) throw new GgufError('its attention heads do not divide evenly')
-  if (integer(file, 'llama.expert_count', SIZE_MAX, 0) > 0)
+  if (integer(file, key('expert_count'), SIZE_MAX, 0) > 0)
     throw new GgufError('it is a mixture of experts, which is not supported')
   const tokens = file.metadata.get('tokenizer.ggml.tokens')
   if (!Array.isArray(tokens) || tokens.length === 0) throw new GgufError('it has no tokenizer')
-  const scaling = file.metadata.get('llama.rope.scaling.type') ?? 'none'
+  const scaling = file.metadata.get(key('rope.scaling.type')) ?? 'none'
   if (scaling !== 'none' && scaling !== 'linear') {
     throw new GgufError(`its rope scaling is ${String(scaling)}, and none and linear are supported`)
   }
   return {
-    layers: integer(file, 'llama.block_count', LAYERS_MAX),
+    architecture,
+    layers: integer(file, key('block_count'), LAYERS_MAX),
     hiddenSize,
-    feedForwardSize: integer(file, 'llama.feed_forward_length', SIZE_MAX),
+    feedForwardSize: integer(file, key('feed_forward_length'), SIZE_MAX),
     heads,
     kvHeads,
     headDim,
     vocabSize: tokens.length,
-    contextLength: integer(file, 'llama.context_length', CONTEXT_MAX),
-    normEpsilon: real(file, 'llama.attention.layer_norm_rms_epsilon', 1e-5),
-    ropeTheta: real(file, 'llama.rope.freq_base', 10_000),
-    ropeScale: scaling === 'linear' ? real(file, 'llama.rope.scaling.factor', 1) : 1,
+    contextLength: integer(file, key('context_length'), CONTEXT_MAX),
+    normEpsilon: real(file, key('attention.layer_norm_rms_epsilon'), 1e-5),
+    ropeTheta: real(file, key('rope.freq_base'), 10_000),
+    ropeScale: scaling === 'linear' ? real(file, key('rope.scaling.factor'), 1) : 1,
   }
+}
+
+/** A mixture of experts has a name of its own (qwen3moe), and is told apart from what is merely unknown. */
+function readArchitecture(file: GgufFile): DecoderShape['architecture'] {
+  const name = String(file.metadata.get('general.architecture'))
+  const known = (Object.keys(ARCHITECTURES) as DecoderShape['architecture'][]).find((key) => key === name)
+  if (known) return known
+  const experts = file.metadata.has(`${name}.expert_count`) ? ', a mixture of experts' : ''
+  const names = Object.keys(ARCHITECTURES).join(', ')
+  throw new GgufError(`its architecture is ${name}${experts}, and those that can be imported are ${names}`)
 }
 
 function integer(file: GgufFile, key: string, max: number, otherwise?: number): number {

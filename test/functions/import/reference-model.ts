@@ -1,4 +1,4 @@
-/** A llama in plain double arithmetic, one token at a time, with weights as numbers: what the imported graph must compute. */
+/** A model in plain double arithmetic, one token at a time, with weights as numbers: what the imported graph must compute. */
 import type { SyntheticModel } from './synthetic-gguf.ts'
 
 /** The logits after each of the tokens, in order. */
@@ -18,10 +18,12 @@ export function referenceLogits(model: SyntheticModel, ids: readonly number[]): 
     for (let head = 0; head < count; head++) {
       for (let pair = 0; pair < headDim / 2; pair++) {
         const angle = (position * model.shape.ropeTheta ** ((-2 * pair) / headDim)) / (factors?.[pair] ?? 1)
-        const at = head * headDim + 2 * pair
-        const [a = 0, b = 0] = [x[at], x[at + 1]]
-        out[at] = a * Math.cos(angle) - b * Math.sin(angle)
-        out[at + 1] = a * Math.sin(angle) + b * Math.cos(angle)
+        const isLlama = model.architecture === 'llama'
+        const one = head * headDim + (isLlama ? 2 * pair : pair)
+        const other = isLlama ? one + 1 : one + headDim / 2
+        const [a = 0, b = 0] = [x[one], x[other]]
+        out[one] = a * Math.cos(angle) - b * Math.sin(angle)
+        out[other] = a * Math.sin(angle) + b * Math.cos(angle)
       }
     }
     return out
@@ -55,9 +57,21 @@ export function referenceLogits(model: SyntheticModel, ids: readonly number[]): 
     for (let layer = 0; layer < layers; layer++) {
       const at = (name: string) => weight(`blk.${layer}.${name}.weight`)
       const normed = norm(x, at('attn_norm'), normEpsilon)
-      keys[layer]?.push(rotate(multiply(at('attn_k'), normed), kvHeads, position))
-      values[layer]?.push(multiply(at('attn_v'), normed))
-      const attended = attend(layer, rotate(multiply(at('attn_q'), normed), heads, position))
+      const project = (part: 'q' | 'k' | 'v') => {
+        const bias = model.values.get(`blk.${layer}.attn_${part}.bias`)
+        const product = multiply(at(`attn_${part}`), normed)
+        return bias ? add(product, bias) : product
+      }
+      const eachHead = (x: Float64Array, part: 'q' | 'k') => {
+        const headNorm = model.values.get(`blk.${layer}.attn_${part}_norm.weight`)
+        if (!headNorm) return x
+        const out = new Float64Array(x.length)
+        for (let i = 0; i < x.length; i += headDim) out.set(norm(x.slice(i, i + headDim), headNorm, normEpsilon), i)
+        return out
+      }
+      keys[layer]?.push(rotate(eachHead(project('k'), 'k'), kvHeads, position))
+      values[layer]?.push(project('v'))
+      const attended = attend(layer, rotate(eachHead(project('q'), 'q'), heads, position))
       x = add(x, multiply(at('attn_output'), attended))
       const middle = norm(x, at('ffn_norm'), normEpsilon)
       const gate = multiply(at('ffn_gate'), middle)

@@ -1,0 +1,64 @@
+/**
+ * `npm run long:soak`: 2,000 mixed requests, with hang-ups, refusals and kills of the engine. At the end no slot, no open file and no
+ * memory is lost.
+ */
+import { engineRestarts, type Holdings, heldBy, heldMore, untilIdle } from '../functions/robustness/holdings.ts'
+import { startServerProcess } from '../functions/robustness/server-process.ts'
+import { soak } from '../functions/robustness/soak.ts'
+import { runBench } from './measure/options.ts'
+import { conclude } from './measure/outcome.ts'
+import { processTree } from './measure/process-tree.ts'
+import { progress, progressDone } from './measure/progress.ts'
+
+const SEED = 4
+const REQUESTS = 2_000
+const REQUESTS_QUICK = 100
+const KILLS = 5
+const SERVER = ['--context', '512', '--slots', '4']
+
+await runBench('long:soak', [], async (options) => {
+  const requests = options.quick ? REQUESTS_QUICK : REQUESTS
+  const kills = options.quick ? 1 : KILLS
+  const server = await startServerProcess(SERVER)
+  try {
+    let warm: Holdings | undefined
+    const started = performance.now()
+    const { counts, wrong } = await soak(server, {
+      seed: SEED,
+      requests,
+      kills,
+      enginePid: () => processTree(server.pid)[1] ?? 0,
+      onDone(done) {
+        if (done % 20 === 0) progress(`${done} of ${requests}`)
+        if (done === requests / 10) warm = heldBy(server)
+      },
+    })
+    progressDone()
+    await untilIdle(server)
+    const seconds = Math.round((performance.now() - started) / 1_000)
+    const end = heldBy(server, await engineRestarts(server))
+    console.log(`${requests} requests, ${kills} kills, seed ${SEED}, ${seconds} s; ${JSON.stringify(counts, null, 2)}`)
+    console.log(`after the first tenth ${JSON.stringify(warm)}\nat the end ${JSON.stringify(end)}`)
+    const problems = [
+      ...wrong,
+      ...(warm === undefined ? [] : heldMore(warm, end)),
+      ...(end.engineRestarts === kills
+        ? []
+        : [`the engine was started again ${end.engineRestarts} times, not ${kills}`]),
+    ]
+    if (problems.length > 0) throw new Error(problems.join('\n'))
+    const figures = {
+      requests,
+      kills,
+      seed: SEED,
+      server: SERVER,
+      seconds,
+      counts,
+      afterTheFirstTenth: warm,
+      atTheEnd: end,
+    }
+    conclude('soak', { figures, ratios: {} }, options)
+  } finally {
+    await server.stop()
+  }
+})

@@ -1,0 +1,89 @@
+/** Streams that are cut and go on at another server: whether the joined answer is the one that was never cut. */
+import { MODEL, metric, post, readEvents } from '../http/real-server.ts'
+
+export type Piece = {
+  ids: number[]
+  text: string
+  /** Of a tool call, as far as this event carries some. */
+  args: string
+}
+export type Streamed = { promptIds: number[]; pieces: Piece[]; reason: string; firstMs: number }
+
+export type CutOutcome = {
+  /** Tokens that the answer had when it was cut. */
+  tokens: number
+  isSame: boolean
+  /** What the second server drew, and what was left to draw. */
+  drawn: number
+  left: number
+  /** From the second request to its first event with something in it. */
+  gapMs: number
+}
+
+type Choice = {
+  delta: { content?: string | null; tool_calls?: { function?: { arguments?: string } }[] }
+  finish_reason: string | null
+  token_ids?: number[]
+}
+type Event = { choices: Choice[]; prompt_token_ids?: number[]; error?: object }
+
+/** @param body of a chat completion without `model` and `stream` */
+export async function streamAnswer(url: string, body: object): Promise<Streamed> {
+  const started = performance.now()
+  const response = await post(`${url}/v1/chat/completions`, {
+    ...{ ...body, model: MODEL, stream: true, return_token_ids: true },
+  })
+  if (response.status !== 200) throw new Error(`status ${response.status}: ${await response.text()}`)
+  const streamed: Streamed = { promptIds: [], pieces: [], reason: '', firstMs: Number.NaN }
+  const { isDone } = await readEvents(response, (event) => {
+    // Sound: these are the fields that the server documents; a missing one shows as a difference.
+    const { choices, prompt_token_ids, error } = event as Event
+    if (error) throw new Error(JSON.stringify(error))
+    if (prompt_token_ids) streamed.promptIds = prompt_token_ids
+    for (const { delta, finish_reason, token_ids = [] } of choices) {
+      const args = (delta.tool_calls ?? []).map((call) => call.function?.arguments ?? '').join('')
+      streamed.pieces.push({ ids: token_ids, text: delta.content ?? '', args })
+      if (token_ids.length > 0 && Number.isNaN(streamed.firstMs)) streamed.firstMs = performance.now() - started
+      streamed.reason = finish_reason ?? streamed.reason
+    }
+  })
+  if (!isDone) throw new Error('The stream was not complete.')
+  return streamed
+}
+
+export const joined = (pieces: readonly Piece[]) => ({
+  ids: pieces.flatMap(({ ids }) => ids),
+  text: pieces.map(({ text }) => text).join(''),
+  args: pieces.map(({ args }) => args).join(''),
+})
+
+/** Continues at `url` what `whole` was after so many events, and compares. */
+export async function continueAfter(url: string, body: object, whole: Streamed, events: number): Promise<CutOutcome> {
+  const before = joined(whole.pieces.slice(0, events))
+  const drawnBefore = await generated(url)
+  const rest = await streamAnswer(url, {
+    ...body,
+    perigee: {
+      continue: {
+        prompt_token_ids: whole.promptIds,
+        output_token_ids: before.ids,
+        sent_chars: before.text.length + before.args.length,
+      },
+    },
+  })
+  const all = joined(whole.pieces)
+  const after = joined(rest.pieces)
+  return {
+    tokens: before.ids.length,
+    isSame:
+      before.text + after.text === all.text &&
+      before.args + after.args === all.args &&
+      [...before.ids, ...after.ids].join() === all.ids.join() &&
+      rest.reason === whole.reason,
+    drawn: (await generated(url)) - drawnBefore,
+    left: all.ids.length - before.ids.length,
+    gapMs: rest.firstMs,
+  }
+}
+
+const generated = (url: string) => metric(url, 'perigee_inference_tokens_total{kind="generated"}').catch(() => 0)

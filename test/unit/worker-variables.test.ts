@@ -1,0 +1,90 @@
+/** What the environment says to the Worker of `npm start`, through the very file that wrangler reads. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { unstable_getVarsForDev } from 'wrangler'
+import { prepareState } from '../../scripts/start/development-state.ts'
+import { envFileText, workerVariables } from '../../scripts/start/worker-variables.ts'
+import { settingsSchema } from '../../src/config.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'perigee-state-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const OWN = {
+  PERIGEE_INFERENCE_URL: 'http://127.0.0.1:8080',
+  PERIGEE_DEFAULT_MODEL: 'm',
+  PERIGEE_KEY_SHA256: '0'.repeat(64),
+}
+
+/** As wrangler will hand them to the Worker. */
+function asRead(envFile: string): Record<string, unknown> {
+  const read = unstable_getVarsForDev(undefined, [envFile], {}, undefined, true)
+  return Object.fromEntries(Object.entries(read).map(([name, { value }]) => [name, value]))
+}
+
+function prepare(environment: NodeJS.ProcessEnv) {
+  const prepared = prepareState(folder, { modelName: 'm', inferencePort: 8_080 }, environment)
+  if (prepared.kind === 'wrong') throw new Error(prepared.message)
+  return prepared.state
+}
+
+test('every setting of the Worker that the environment sets reaches it, the key of the inference server among them', () => {
+  const set = {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: what dotenv would expand.
+    PERIGEE_INFERENCE_KEY: 'a key of $HOME and ${more} "quoted"',
+    PERIGEE_LOG_LEVEL: 'silent',
+    PERIGEE_BODY_BYTES_MAX: '2048',
+    PERIGEE_CONNECT_TIMEOUT_MS: '500',
+    PERIGEE_FIRST_TOKEN_TIMEOUT_MS: '501',
+    PERIGEE_WAITING_TIMEOUT_MS: '502',
+    PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS: '503',
+    PERIGEE_TOTAL_TIMEOUT_MS: '5004',
+    PERIGEE_CONVERSATION_DAYS: '5',
+  }
+  expect(Object.keys({ ...set, ...OWN }).sort()).toEqual(Object.keys(settingsSchema.shape).sort())
+  expect(asRead(prepare({ ...set, OTHER: 'x', PERIGEE_INFERENCE_PORT: '1' }).envFile)).toEqual({
+    ...set,
+    PERIGEE_INFERENCE_URL: 'http://127.0.0.1:8080',
+    PERIGEE_DEFAULT_MODEL: 'm',
+    PERIGEE_KEY_SHA256: expect.stringMatching(/^[0-9a-f]{64}$/),
+  })
+})
+
+test('where the model answers, its name and the key are what npm start says, not the environment', () => {
+  const environment = Object.fromEntries(Object.keys(OWN).map((name) => [name, 'of another deployment']))
+  expect(workerVariables(environment, OWN)).toEqual({ kind: 'variables', variables: OWN })
+})
+
+test('an empty variable is one that is not set', () => {
+  expect(workerVariables({ PERIGEE_INFERENCE_KEY: '' }, OWN)).toEqual({ kind: 'variables', variables: OWN })
+})
+
+test('a wrong setting is told by name before anything starts, and its value is not repeated', () => {
+  for (const wrong of [
+    'hunter2',
+    "hunter2 ' and ` at once",
+    'hunter2 with its end\\',
+    'hunter2\nPERIGEE_LOG_LEVEL=debug',
+  ]) {
+    const result = workerVariables({ PERIGEE_INFERENCE_KEY: wrong }, OWN)
+    expect(result).toMatchObject({ kind: 'wrong', message: expect.stringContaining('PERIGEE_INFERENCE_KEY') })
+    expect(JSON.stringify(result)).not.toContain('hunter2')
+  }
+})
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: what dotenv would expand.
+test.each(["it's", 'a`b', '$A', '${A}', '\\$A', '\\\\', '"', '\\n', '#', ' x ', '\\ x'])(
+  'what wrangler reads is what was written: %s',
+  (value) => {
+    const file = join(mkdtempSync(join(tmpdir(), 'perigee-env-')), 'worker.env')
+    writeFileSync(file, envFileText({ A: 'other', VALUE: `-${value}-` }))
+    expect(asRead(file)).toEqual({ A: 'other', VALUE: `-${value}-` })
+    rmSync(file)
+  },
+)
+
+test('the file of the Worker never holds the key itself', () => {
+  const { envFile, key } = prepare({})
+  expect(readFileSync(resolve(envFile), 'utf8')).not.toContain(key)
+})
