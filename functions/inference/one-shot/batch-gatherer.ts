@@ -134,7 +134,6 @@ export function createBatchGatherer<Item, Result, Failure>(
     if (!outcome.ok && outcome.mayBeOneItems && !isRetry && batch.length > 1) alone = batch
     else
       for (const [at, entry] of batch.entries()) {
-        if (entry.caller.isOver) continue
         if (outcome.ok) give(entry, outcome.results, at)
         else end(entry.caller, { ok: false, failure: outcome.failure })
       }

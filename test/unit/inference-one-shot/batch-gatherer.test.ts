@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import {
   type Arrival,
@@ -110,6 +111,13 @@ describe('when a run begins', () => {
     expect(sizes(runs)).toEqual([4])
   })
 
+  test('nor does one that weighs as much as it may', () => {
+    const { gatherer, submit, runs } = bench({ weightMax: 10 })
+    gatherer.expect()
+    submit(items(1, 2, 5))
+    expect(sizes(runs)).toEqual([2])
+  })
+
   test('one who does not come is waited for so long and no longer, and one who says so not at all', () => {
     const { gatherer, submit, runs, advance } = bench()
     gatherer.expect()
@@ -177,6 +185,14 @@ describe('what goes wrong', () => {
     expect(sizes(runs)).toEqual([1, 3, 1, 1, 1])
   })
 
+  test('a bad item that was alone is not tried twice', async () => {
+    const { submit, runs, complete } = bench()
+    const answer = submit([{ caller: 1, at: 0, weight: 1, isBad: true }])
+    await complete()
+    expect(await answer).toEqual(bad('poisoned'))
+    expect(sizes(runs)).toEqual([1])
+  })
+
   test('a run that fails for another reason fails all that were in it, and nobody else', async () => {
     const { submit, running, runs, complete } = bench()
     const first = submit(items(1, 2))
@@ -211,6 +227,16 @@ describe('what goes wrong', () => {
     expect(await stays).toEqual(good('2.0'))
     expect(runs.map((run) => run.items.length)).toEqual([4, 1])
     expect(await submit(items(3, 1), undefined, leaves.signal)).toEqual(bad('cancelled'))
+  })
+
+  test('nothing is left on the signal of a caller who stayed', async () => {
+    const { submit, complete } = bench()
+    const { signal } = new AbortController()
+    const answer = submit(items(1, 1), undefined, signal)
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+    await complete()
+    await answer
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
   })
 
   test('more than may wait is refused whole, and leaves nothing behind', async () => {
