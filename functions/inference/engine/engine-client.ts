@@ -78,6 +78,8 @@ const RESTART_DELAY_FIRST_MS = 100
 const RESTART_DELAY_MAX_MS = 10_000
 /** A run takes less than a second; an engine that is silent so long while it has work is hung in native code. */
 const SILENCE_MAX_MS = 60_000
+/** The largest model that fits a server loads in less; one that takes longer hangs. */
+const START_MAX_MS = 300_000
 /** A process that does not end is in a long native call: it holds nothing worth waiting for. */
 const STOP_GRACE_MS = 2_000
 
@@ -100,6 +102,7 @@ export function startEngine(options: EngineClientOptions): Engine {
   let failedStarts = 0
   let restartTimer: NodeJS.Timeout | undefined
   let silenceTimer: NodeJS.Timeout | undefined
+  let startTimer: NodeJS.Timeout | undefined
 
   function start() {
     // The parent's own flags (a debugger's port, a test runner's loader) are not for the engine.
@@ -109,7 +112,15 @@ export function startEngine(options: EngineClientOptions): Engine {
     // Sound because the child runs engine-child.ts, which sends nothing else.
     started.on('message', (message) => receive(message as FromEngine))
     started.on('error', (cause) => log(`The engine's process cannot be started: ${cause.message}`))
-    started.on('exit', (code, signal) => died(started, code, signal))
+    const hanging = setTimeout(() => {
+      log(`The engine was not ready after ${START_MAX_MS} ms; it is killed.`)
+      started.kill('SIGKILL')
+    }, START_MAX_MS).unref()
+    startTimer = hanging
+    started.on('exit', (code, signal) => {
+      clearTimeout(hanging)
+      died(started, code, signal)
+    })
   }
 
   function receive(message: FromEngine) {
@@ -130,6 +141,7 @@ export function startEngine(options: EngineClientOptions): Engine {
     // Who starts the server named it; later there are others to serve.
     if (state === 'loading' && failed.length > 0)
       firstReady.reject(new Error('An adapter cannot be used; its reason is above.'))
+    clearTimeout(startTimer)
     state = 'ready'
     failedStarts = 0
     firstReady.resolve(message)

@@ -132,8 +132,15 @@ function checkContinue({ tokenizer }: Serving, given: Continue, request: ChatReq
   }
   checkIds(tokenizer.vocabSize, prompt_token_ids, 'perigee.continue.prompt_token_ids')
   checkIds(tokenizer.vocabSize, output_token_ids, 'perigee.continue.output_token_ids')
-  if (sent_chars > tokenizer.decode(output_token_ids).length) {
-    const param = 'perigee.continue.sent_chars'
+  const param = 'perigee.continue.sent_chars'
+  const detokenizer = tokenizer.stream()
+  // Without the bytes of a character that is not whole yet: nobody has been sent any of it.
+  const text = output_token_ids.map((id) => detokenizer.push(id)).join('')
+  if (sent_chars > text.length) {
     throw new RequestError('invalid_request', `${param}: is more than the text of output_token_ids has`, param)
+  }
+  // Beside tools the count is of what calls became, not of this text.
+  if ((request.tools ?? null) === null && /[\ud800-\udbff]/.test(text.charAt(sent_chars - 1))) {
+    throw new RequestError('invalid_request', `${param}: cuts a character in two`, param)
   }
 }

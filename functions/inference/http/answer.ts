@@ -153,8 +153,9 @@ function createAnswerText({ tokenizer }: Serving, plan: AnswerPlan): AnswerText 
       return { piece: unsent(text), stopped, offset }
     },
     end() {
-      const { text } = matcher.push(detokenizer.end())
-      return unsent(text + matcher.end())
+      // Bytes of a character that never became whole are no text: usage and ids tell of them.
+      detokenizer.end()
+      return unsent(matcher.end())
     },
   }
 }

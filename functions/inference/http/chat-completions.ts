@@ -6,6 +6,7 @@ import { chatShape } from './chat-shape.ts'
 import { checkGrammar } from './check-grammar.ts'
 import { deliverAnswer } from './deliver-answer.ts'
 import { refuseUnsupported } from './field-support.ts'
+import { untilHangUp } from './hang-up.ts'
 import { parse, readJson } from './parse-body.ts'
 import { RequestError } from './request-error.ts'
 import { readResponseFormat } from './response-format.ts'
@@ -48,7 +49,8 @@ async function answerChat(serving: Serving, body: unknown, response: Parameters<
       'response_format',
     )
   }
-  const prompt = { ...promptEnding(request), ...(tools && { tools: tools.shown }) }
+  const signal = untilHangUp(response)
+  const prompt = { ...promptEnding(request), ...(tools && { tools: tools.shown }), signal }
   const planned = await planAnswer(serving, request, maxTokens, () => chatPrompt(serving, request.messages, prompt))
   const grammar = tools?.grammar ?? format
   if (grammar !== null) {

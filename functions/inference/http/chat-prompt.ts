@@ -4,7 +4,11 @@ import { encodePrompt } from './encode-prompt.ts'
 import { RequestError } from './request-error.ts'
 import type { Serving } from './serving.ts'
 
-export type PromptOptions = PromptEnding & { tools?: readonly unknown[] }
+export type PromptOptions = PromptEnding & {
+  tools?: readonly unknown[]
+  /** Aborts when the caller has left. */
+  signal?: AbortSignal
+}
 export type PromptEnding = { addGenerationPrompt?: boolean; continueFinalMessage?: boolean }
 
 /** vLLM's two switches. @throws RequestError where they contradict each other or the messages */
@@ -43,5 +47,5 @@ export async function chatPrompt(
   }
   const rendered = template.template.render(messages, options)
   if (!rendered.ok) throw new RequestError('invalid_request', rendered.message, rendered.param)
-  return encodePrompt(serving, rendered.prompt, 'messages', 'unshielded')
+  return encodePrompt(serving, rendered.prompt, 'messages', 'unshielded', options.signal)
 }

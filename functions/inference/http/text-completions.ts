@@ -7,6 +7,7 @@ import { type ChosenModel, chooseModel } from './choose-model.ts'
 import { type AnswerShape, deliverAnswer } from './deliver-answer.ts'
 import { encodePrompt } from './encode-prompt.ts'
 import { refuseUnsupported } from './field-support.ts'
+import { untilHangUp } from './hang-up.ts'
 import { textLogprobs } from './logprobs.ts'
 import { parse, readJson } from './parse-body.ts'
 import { RequestError } from './request-error.ts'
@@ -40,7 +41,8 @@ export const textCompletions: Handler = async ({ request, response, server }) =>
     throw new RequestError('unsupported_parameter', 'prompt: only one can be continued', 'prompt')
   }
   const maxTokens = body.max_tokens ?? MAX_TOKENS_DEFAULT
-  const plan = (prompt: Prompt) => planAnswer(serving, body, maxTokens, () => textPrompt(serving, prompt))
+  const signal = untilHangUp(response)
+  const plan = (prompt: Prompt) => planAnswer(serving, body, maxTokens, () => textPrompt(serving, prompt, signal))
   const plans = planChoices(serving, await Promise.all(prompts.map(plan)), body.n ?? 1)
   await deliverAnswer(serving, plans, textShape(serving, chooseModel(serving, body.model)), response)
 }
@@ -57,13 +59,19 @@ function readPrompts(given: unknown) {
 const isMany = (prompt: Prompt | number[][]) => typeof prompt !== 'string' && typeof prompt[0] !== 'number'
 
 /** @throws RequestError for a prompt that the model cannot take */
-export async function textPrompt(serving: Serving, prompt: Prompt): Promise<number[]> {
+export async function textPrompt(serving: Serving, prompt: Prompt, signal?: AbortSignal): Promise<number[]> {
   const { tokenizer, bosTokenId } = serving
   if (isIds(prompt)) {
     checkIds(tokenizer.vocabSize, prompt, 'prompt')
     return prompt
   }
-  const ids = await encodePrompt(serving, typeof prompt === 'string' ? prompt : (prompt[0] ?? ''), 'prompt')
+  const ids = await encodePrompt(
+    serving,
+    typeof prompt === 'string' ? prompt : (prompt[0] ?? ''),
+    'prompt',
+    true,
+    signal,
+  )
   if (ids.length > 0) return ids
   // Nothing to continue: a document that begins.
   if (bosTokenId !== null) return [bosTokenId]

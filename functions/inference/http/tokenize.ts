@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { chatRequestSchema, textRequestSchema } from '../../../src/contract/chat-completion.ts'
 import type { TokenizeResponse } from '../../../src/contract/inference-wire.ts'
 import { chatPrompt } from './chat-prompt.ts'
+import { untilHangUp } from './hang-up.ts'
 import { parse, readJson } from './parse-body.ts'
 import { RequestError } from './request-error.ts'
 import type { Handler } from './route.ts'
@@ -23,7 +24,10 @@ export const tokenize: Handler = async ({ request, response, server }) => {
   if ((messages === undefined) === (prompt === undefined)) {
     throw new RequestError('invalid_request', 'Give exactly one of messages and prompt.', 'prompt')
   }
-  const tokens = await (messages !== undefined ? chatPrompt(serving, messages) : textPrompt(serving, prompt ?? ''))
+  const signal = untilHangUp(response)
+  const tokens = await (messages !== undefined
+    ? chatPrompt(serving, messages, { signal })
+    : textPrompt(serving, prompt ?? '', signal))
   const body: TokenizeResponse = { count: tokens.length, max_model_len: serving.context }
   sendJson(response, 200, return_tokens ? { ...body, tokens } : body)
 }

@@ -1,7 +1,14 @@
 /** GGUF file in, folder for the engine out: graph, weights, tokenizer, description. */
-import { writeFile } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CONFIG_FILE, IMPORTER_VERSION, type ModelConfig, TOKENIZER_FILE } from '../models/model-config.ts'
+import {
+  CONFIG_FILE,
+  GRAPH_FILE,
+  IMPORTER_VERSION,
+  type ModelConfig,
+  TOKENIZER_FILE,
+  WEIGHTS_FILE,
+} from '../models/model-config.ts'
 import { buildDecoderGraph } from './decoder-graph.ts'
 import { readDecoderShape } from './decoder-shape.ts'
 import { GgufError } from './gguf-cursor.ts'
@@ -34,6 +41,9 @@ export async function importGguf(
     const shape = readDecoderShape(file)
     const tokenizer = tokenizerJson(file)
     const { architecture, layers, hiddenSize, heads, kvHeads, headDim, vocabSize, contextLength } = shape
+    const graph = await buildDecoderGraph(file, shape, options.accuracyLevel ?? 4)
+    await graph.finish(options.folder, `perigee importer ${IMPORTER_VERSION}`, options.onProgress ?? (() => {}))
+    await writeDurably(join(options.folder, TOKENIZER_FILE), JSON.stringify(tokenizer))
     const config: ModelConfig = {
       importerVersion: IMPORTER_VERSION,
       name: options.name,
@@ -47,11 +57,9 @@ export async function importGguf(
       contextLength,
       ...specialTokens(file, vocabSize),
       weightsSha256: options.weightsSha256,
+      fileBytes: await bytesOf(options.folder, [GRAPH_FILE, WEIGHTS_FILE, TOKENIZER_FILE]),
     }
-    const graph = await buildDecoderGraph(file, shape, options.accuracyLevel ?? 4)
-    await graph.finish(options.folder, `perigee importer ${IMPORTER_VERSION}`, options.onProgress ?? (() => {}))
-    await writeFile(join(options.folder, TOKENIZER_FILE), JSON.stringify(tokenizer))
-    await writeFile(join(options.folder, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`)
+    await writeDurably(join(options.folder, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`)
     return { ok: true, config }
   } catch (error) {
     if (!(error instanceof GgufError)) throw error
@@ -59,4 +67,21 @@ export async function importGguf(
   } finally {
     await file.close()
   }
+}
+
+/** The folder is renamed into place afterwards: a power cut must not leave a complete name over incomplete bytes. */
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx')
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function bytesOf(folder: string, names: readonly string[]): Promise<Record<string, number>> {
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, (await stat(join(folder, name))).size] as const)),
+  )
 }

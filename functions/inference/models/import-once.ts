@@ -1,5 +1,5 @@
 /** The folders of imported models: each holds a whole model or does not exist, however many processes are at it. */
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { importGguf } from '../import/import-gguf.ts'
 import { withFileLock } from './file-lock.ts'
@@ -16,10 +16,23 @@ export async function readImported(folder: string): Promise<ModelConfig | null> 
   if (text === null) return null
   try {
     const parsed = modelConfigSchema.safeParse(JSON.parse(text))
-    return parsed.success ? parsed.data : null
+    return parsed.success && (await isWhole(folder, parsed.data)) ? parsed.data : null
   } catch {
     return null
   }
+}
+
+/** A file that is shorter or longer than it was written makes ONNX Runtime fail with a riddle, and the server with it at every start. */
+async function isWhole(folder: string, { fileBytes }: ModelConfig): Promise<boolean> {
+  const sizes = await Promise.all(
+    Object.keys(fileBytes).map((name) =>
+      stat(join(folder, name)).then(
+        ({ size }) => size === fileBytes[name],
+        () => false,
+      ),
+    ),
+  )
+  return sizes.every(Boolean)
 }
 
 export type ImportOnceOptions = {

@@ -44,6 +44,8 @@ export const modelConfigSchema = z.object({
   chatTemplate: z.nullable(z.string()),
   /** SHA-256 of the file that the weights came from, lower-case hexadecimal. */
   weightsSha256: z.string().check(z.length(64)),
+  /** Bytes of each of the other files, by name: how a folder that lost some of one is told from a whole one. */
+  fileBytes: z.record(z.string(), positive),
 })
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>

@@ -7,7 +7,8 @@ import { SHIELD } from './shield-special-tokens.ts'
 import type { EncodeOptions, Tokenizer } from './tokenizer.ts'
 
 export type Encoder = {
-  encode(text: string, options: EncodeOptions): Promise<Encoded>
+  /** A text whose signal aborts while it waits is `dropped`: nobody wants it any more. */
+  encode(text: string, options: EncodeOptions, signal?: AbortSignal): Promise<Encoded>
   /** Ends the thread; what waits for it is `stopped`. */
   stop(): Promise<void>
 }
@@ -17,14 +18,17 @@ export type Encoded =
   | { ok: true; ids: number[] }
   | { ok: false; reason: 'full' }
   | { ok: false; reason: 'stopped' }
+  | { ok: false; reason: 'dropped' }
   | { ok: false; reason: 'failed'; message: string }
 
 export type EncodeRequest = { text: string; options: EncodeOptions }
 export type EncodeReply = { ok: true; ids: number[] } | { ok: false; message: string }
 
+type Waiting = { request: EncodeRequest; settle: (encoded: Encoded) => void }
+
 /** UTF-16 code units. Random letters, the slowest text that we know, take 10 to 30 µs each: 35 ms for a text of this length. */
 export const INLINE_CHARS_MAX = 4_096
-/** Texts, the one being encoded included. Of the longest that a context of 4,096 tokens lets in, each takes 2 to 4 s if it is hostile, 0.1 s if not. */
+/** Texts, the one being encoded included. Of the longest that a context of 4,096 tokens lets in, each takes about half a second if it is hostile, 0.1 s if not. */
 export const LONG_TEXTS_MAX = 64
 
 const ENCODE_WORKER = new URL('./encode-worker.ts', import.meta.url)
@@ -32,7 +36,7 @@ const ENCODE_WORKER = new URL('./encode-worker.ts', import.meta.url)
 /** @param workerFile another than our own, for tests: gets EncodeRequests and answers each with one EncodeReply */
 export function createEncoder(folder: string, tokenizer: Tokenizer, workerFile: URL = ENCODE_WORKER): Encoder {
   /** The first is with the thread, if there is one. */
-  const waiting: { request: EncodeRequest; settle: (encoded: Encoded) => void }[] = []
+  const waiting: Waiting[] = []
   let worker: Worker | null = null
   let isStopped = false
 
@@ -41,6 +45,14 @@ export function createEncoder(folder: string, tokenizer: Tokenizer, workerFile: 
     if (first === undefined) return
     worker ??= start()
     worker.postMessage(first.request)
+  }
+
+  /** The one that is with the thread stays: its answer comes, and is the next one's otherwise. */
+  function drop(entry: Waiting) {
+    const at = waiting.indexOf(entry)
+    if (at <= 0) return
+    waiting.splice(at, 1)
+    entry.settle({ ok: false, reason: 'dropped' })
   }
 
   function settleFirst(encoded: Encoded) {
@@ -65,15 +77,18 @@ export function createEncoder(folder: string, tokenizer: Tokenizer, workerFile: 
   }
 
   return {
-    async encode(text, options) {
+    async encode(text, options, signal) {
       if (isStopped) return { ok: false, reason: 'stopped' }
       // Marks need a tokenizer of their own, whose vocabulary only the thread has to hold.
       const hasMarks = options.specialTokens === 'unshielded' && text.includes(SHIELD)
       if (text.length <= INLINE_CHARS_MAX && !hasMarks) return { ok: true, ids: tokenizer.encode(text, options) }
       if (waiting.length >= LONG_TEXTS_MAX) return { ok: false, reason: 'full' }
+      if (signal?.aborted) return { ok: false, reason: 'dropped' }
       return new Promise((settle) => {
-        waiting.push({ request: { text, options }, settle })
+        const entry = { request: { text, options }, settle }
+        waiting.push(entry)
         if (waiting.length === 1) sendFirst()
+        signal?.addEventListener('abort', () => drop(entry), { once: true })
       })
     },
     async stop() {

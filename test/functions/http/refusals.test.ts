@@ -54,6 +54,15 @@ describe('a field is refused by name', () => {
       { perigee: { continue: { prompt_token_ids: [1], output_token_ids: [504], sent_chars: 9 } } },
       'perigee.continue.sent_chars',
     ],
+    // Half of an emoji's bytes, of which nobody has been sent anything; and half of its two code units.
+    [
+      { perigee: { continue: { prompt_token_ids: [1], output_token_ids: [10_813], sent_chars: 1 } } },
+      'perigee.continue.sent_chars',
+    ],
+    [
+      { perigee: { continue: { prompt_token_ids: [1], output_token_ids: [10_813, 242, 218], sent_chars: 1 } } },
+      'perigee.continue.sent_chars',
+    ],
   ])('%j', async (change, param) => {
     expect(await chat(change)).toMatchObject({ status: 400, type: 'invalid_request_error', param })
     // A caller who streams is told in the same way: by a status.

@@ -149,6 +149,21 @@ test('a damaged file in the cache is replaced', async () => {
   expect(await readFile(join(root, 'cache', cached))).toEqual(WEIGHTS)
 })
 
+test.each(['model.onnx', 'model.onnx.data', 'tokenizer.json', 'config.json'])(
+  'an imported model whose %s has lost bytes is imported again',
+  async (file) => {
+    await mkdir(join(root, 'cache', 'weights'), { recursive: true })
+    await writeFile(join(root, 'cache', cached), WEIGHTS)
+    const first = await ensure()
+    if (!first.ok) throw new Error(first.message)
+    const path = join(first.folder, file)
+    const whole = await readFile(path)
+    await writeFile(path, whole.subarray(0, whole.length - 1))
+    expect(await ensure()).toEqual(first)
+    expect(await readFile(path)).toEqual(whole)
+  },
+)
+
 test("a user's own file is imported under its own name", async () => {
   const path = join(root, 'My Model.Q4.gguf')
   await writeFile(path, WEIGHTS)

@@ -46,6 +46,21 @@ test('no more than so many long texts wait, and short ones do not wait behind th
   expect(await encode(long('x'), WITH)).toMatchObject({ ok: true })
 })
 
+test('a text whose caller has left does not hold up those behind it', async () => {
+  const { encode } = start()
+  const left = new AbortController()
+  const first = encode(long('x'), WITH)
+  const dropped = Array.from({ length: LONG_TEXTS_MAX - 1 }, () => encode(long('die'), WITH, left.signal))
+  left.abort()
+  // There is room again at once, and no thread died of what was dropped.
+  const behind = encode(long('y'), WITH)
+  expect(new Set((await Promise.all(dropped)).map((encoded) => JSON.stringify(encoded)))).toEqual(
+    new Set(['{"ok":false,"reason":"dropped"}']),
+  )
+  expect(await Promise.all([first, behind])).toMatchObject([{ ok: true }, { ok: true }])
+  expect(await encode(long('z'), WITH, left.signal)).toEqual({ ok: false, reason: 'dropped' })
+})
+
 test('what waits when the encoder stops is told so, and so is who comes later', async () => {
   const { encode, stop } = start()
   const waiting = [encode(long('x'), WITH), encode(long('y'), WITH)]
