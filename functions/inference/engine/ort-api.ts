@@ -58,7 +58,8 @@ export type OrtApi = {
     ): void
   }
   ReleaseStatus(status: Pointer): void
-  ReleaseSession(session: Pointer): void
+  /** Takes tens of milliseconds, and so goes on a worker thread of koffi's. */
+  ReleaseSession: { async(session: Pointer, done: (error: Error | null) => void): void }
   ReleaseValue(value: Pointer): void
   ReleaseRunOptions(options: Pointer): void
   ReleaseSessionOptions(options: Pointer): void

@@ -1,6 +1,7 @@
 /** A session of ONNX Runtime on the CPU, tensors over our own memory, and bindings that are made once and run many times. */
 import { check, create, ort } from './ort-api.ts'
 import type { Pointer } from './ort-library.ts'
+import { trimHeap } from './trim-heap.ts'
 
 const LOG_ERRORS = 3
 const OPTIMISE_ALL = 99
@@ -16,6 +17,7 @@ export type TensorData = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | B
 
 export type OrtSession = {
   bind(): OrtBinding
+  /** After its bindings were released. Returns before the memory is free. */
   close(): void
 }
 
@@ -108,7 +110,7 @@ function ownedSession(session: Pointer): OrtSession {
     bind: () => openBinding(session, runOptions),
     close() {
       ort.ReleaseRunOptions(runOptions)
-      ort.ReleaseSession(session)
+      ort.ReleaseSession.async(session, trimHeap)
     },
   }
 }
