@@ -1,11 +1,11 @@
 /** Streams that are cut and go on at another server: whether the joined answer is the one that was never cut. */
-import { MODEL, metric, post, readEvents } from '../http/real-server.ts'
+import { MODEL, post, readEvents } from '../http/real-server.ts'
 
 export type Piece = {
   ids: number[]
   text: string
-  /** Of a tool call, as far as this event carries some. */
-  args: string
+  /** Names and arguments of tool calls, as far as this event carries some. */
+  calls: string
 }
 export type Streamed = { promptIds: number[]; pieces: Piece[]; reason: string; firstMs: number }
 
@@ -13,7 +13,7 @@ export type CutOutcome = {
   /** Tokens that the answer had when it was cut. */
   tokens: number
   isSame: boolean
-  /** What the second server drew, and what was left to draw. */
+  /** Tokens that the second server sent, and those that were left to draw. */
   drawn: number
   left: number
   /** From the second request to its first event with something in it. */
@@ -21,7 +21,7 @@ export type CutOutcome = {
 }
 
 type Choice = {
-  delta: { content?: string | null; tool_calls?: { function?: { arguments?: string } }[] }
+  delta: { content?: string | null; tool_calls?: { function?: { name?: string; arguments?: string } }[] }
   finish_reason: string | null
   token_ids?: number[]
 }
@@ -41,8 +41,10 @@ export async function streamAnswer(url: string, body: object): Promise<Streamed>
     if (error) throw new Error(JSON.stringify(error))
     if (prompt_token_ids) streamed.promptIds = prompt_token_ids
     for (const { delta, finish_reason, token_ids = [] } of choices) {
-      const args = (delta.tool_calls ?? []).map((call) => call.function?.arguments ?? '').join('')
-      streamed.pieces.push({ ids: token_ids, text: delta.content ?? '', args })
+      const told = (delta.tool_calls ?? []).map(
+        (call) => `${call.function?.name ?? ''}${call.function?.arguments ?? ''}`,
+      )
+      streamed.pieces.push({ ids: token_ids, text: delta.content ?? '', calls: told.join('') })
       if (token_ids.length > 0 && Number.isNaN(streamed.firstMs)) streamed.firstMs = performance.now() - started
       streamed.reason = finish_reason ?? streamed.reason
     }
@@ -54,20 +56,19 @@ export async function streamAnswer(url: string, body: object): Promise<Streamed>
 export const joined = (pieces: readonly Piece[]) => ({
   ids: pieces.flatMap(({ ids }) => ids),
   text: pieces.map(({ text }) => text).join(''),
-  args: pieces.map(({ args }) => args).join(''),
+  calls: pieces.map(({ calls }) => calls).join(''),
 })
 
 /** Continues at `url` what `whole` was after so many events, and compares. */
 export async function continueAfter(url: string, body: object, whole: Streamed, events: number): Promise<CutOutcome> {
   const before = joined(whole.pieces.slice(0, events))
-  const drawnBefore = await generated(url)
   const rest = await streamAnswer(url, {
     ...body,
     perigee: {
       continue: {
         prompt_token_ids: whole.promptIds,
         output_token_ids: before.ids,
-        sent_chars: before.text.length + before.args.length,
+        sent_chars: before.text.length + before.calls.length,
       },
     },
   })
@@ -77,13 +78,11 @@ export async function continueAfter(url: string, body: object, whole: Streamed, 
     tokens: before.ids.length,
     isSame:
       before.text + after.text === all.text &&
-      before.args + after.args === all.args &&
+      before.calls + after.calls === all.calls &&
       [...before.ids, ...after.ids].join() === all.ids.join() &&
       rest.reason === whole.reason,
-    drawn: (await generated(url)) - drawnBefore,
+    drawn: after.ids.length,
     left: all.ids.length - before.ids.length,
     gapMs: rest.firstMs,
   }
 }
-
-const generated = (url: string) => metric(url, 'perigee_inference_tokens_total{kind="generated"}').catch(() => 0)
