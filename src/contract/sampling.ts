@@ -13,7 +13,7 @@
  *    c. repetition_penalty r other than 1, for every token in the prompt or in the answer so far: l[i] = l[i] / r where l[i] > 0, else l[i] * r.
  *    d. For every token that is c > 0 times in the answer so far: l[i] = l[i] - frequency_penalty * c - presence_penalty.
  *    What follows knows only these l. Log-probabilities that are reported are those of the logits before it.
- * 2. T = 0: the id of the largest logit; of equal ones the lowest id. The seed plays no part.
+ * 2. T = 0, as which any T below 1e-5 counts: the id of the largest logit; of equal ones the lowest id. The seed plays no part.
  * 3. z[i] = l[i] / T. The order of tokens is by falling logit, then by rising id. m[i] = round(2^32 e^(z[i] - z[largest])), and 0 where the
  *    exponent is below -24.
  * 4. min_p > 0: the tokens with m[i] at least 2^32 min_p are left. 0 leaves all.

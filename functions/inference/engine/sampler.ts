@@ -32,6 +32,9 @@ export type SamplingParameters = {
  */
 export type Sampler = (logits: Float32Array, parameters: SamplingParameters, index: number) => number
 
+/** Below it the likeliest token is certain, and dividing by it leaves the range of numbers; vLLM draws the line here, too. */
+export const TEMPERATURE_MIN = 1e-5
+
 /** Gumbel noise from a random word: -ln(-ln u), u = (word + 1/2) / 2^32. */
 export const gumbel = (word: number): number => -ln(-ln((word + 0.5) / 2 ** 32))
 
@@ -55,7 +58,7 @@ export function createSampler(vocabSize: number): Sampler {
   return (logits, parameters, index) => {
     const { temperature, topK, topP, minP = 0, seed, choice } = parameters
     const top = largest(logits)
-    if (temperature === 0) return top
+    if (temperature < TEMPERATURE_MIN) return top
     const likely = minP > 0 ? selectMinP(logits, logits[top] ?? 0, temperature, minP) : { ids: everyId, logits }
     const ids = topK === 0 && topP === 1 ? likely.ids : topSelection(likely.logits, logits[top] ?? 0, parameters)
     const words = ids.length > SINGLE_DRAWS_MAX ? wordsOfAll(index, choice, seed[0], seed[1]) : singleWords

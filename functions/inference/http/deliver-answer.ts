@@ -5,6 +5,7 @@ import type { EngineErrorCode } from '../engine/engine-client.ts'
 import type { AnswerPiece } from './answer.ts'
 import type { AnswerPlan } from './answer-plan.ts'
 import { startChoices } from './choices.ts'
+import { LATE, tooLate } from './deadline.ts'
 import { openEventStream } from './event-stream.ts'
 import type { LoggedToken } from './logprobs.ts'
 import { engineError } from './request-error.ts'
@@ -43,7 +44,7 @@ export type WholeAnswer = {
 }
 
 /** How an answer ended, for the metrics. */
-type Outcome = 'ok' | 'cancelled' | EngineErrorCode
+type Outcome = 'ok' | 'cancelled' | 'deadline_exceeded' | EngineErrorCode
 
 /**
  * @param plans of the choices, at least one; they differ in prompt and index only
@@ -92,6 +93,11 @@ async function stream(serving: Serving, plans: readonly AnswerPlan[], shape: Ans
   })
   // After startChoices, which may still refuse with a status; its events come later.
   const events = openEventStream(response)
+  response.once(LATE, () => {
+    clock.over('deadline_exceeded')
+    generation.cancel()
+    events.fail(tooLate().body())
+  })
   response.once('close', () => {
     clock.over('cancelled')
     generation.cancel()

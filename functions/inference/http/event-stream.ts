@@ -34,7 +34,8 @@ export function openEventStream(response: ServerResponse, waitingEveryMs = WAITI
     clearInterval(waiting)
     if (response.destroyed) return
     if (response.writableLength > UNSENT_BYTES_MAX) return response.destroy()
-    if (response.write(text) || stalled !== undefined) return
+    // Called when these bytes have left: something moves.
+    if (response.write(text, () => stalled?.refresh()) || stalled !== undefined) return
     stalled = setTimeout(() => response.destroy(), STALLED_MAX_MS)
     response.once('drain', () => {
       clearTimeout(stalled)

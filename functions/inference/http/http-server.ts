@@ -1,6 +1,7 @@
 /** node:http with a route table: finds the route, checks the key, turns errors into OpenAI's envelope. Knows no route's business. */
 import { createServer, type IncomingMessage, type Server as NodeServer, type ServerResponse } from 'node:http'
 import { type Access, createAuthorize } from './authorize.ts'
+import { tooLate, watchDeadline } from './deadline.ts'
 import { RequestError } from './request-error.ts'
 import type { Route } from './route.ts'
 import { sendJson } from './send-json.ts'
@@ -52,6 +53,7 @@ export function createHttpServer({ server, routes, access, log }: HttpServerOpti
       throw new RequestError('method_not_allowed', `${request.method} is not allowed here.`)
     }
     if (route === undefined) throw new RequestError('not_found', 'There is nothing at this path.')
+    watchDeadline(request, response, () => answerError(tooLate(), request, response))
     await route.handler({ request, response, server })
   }
 

@@ -20,6 +20,7 @@ const ERRORS = {
   body_too_large: { status: 413, type: 'invalid_request_error' },
   internal_error: { status: 500, type: 'server_error' },
   engine_crashed: { status: 500, type: 'server_error' },
+  deadline_exceeded: { status: 504, type: 'server_error' },
   grammar_failed: { status: 500, type: 'server_error' },
   queue_full: { status: 503, type: 'server_error' },
   model_loading: { status: 503, type: 'server_error' },

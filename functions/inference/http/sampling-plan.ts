@@ -3,14 +3,12 @@ import { randomFillSync } from 'node:crypto'
 import type { ChatRequest, TextRequest } from '../../../src/contract/chat-completion.ts'
 import type { LogitAdjustments } from '../engine/adjust-logits.ts'
 import type { Endings } from '../engine/engine-messages.ts'
-import type { SamplingParameters } from '../engine/sampler.ts'
+import { type SamplingParameters, TEMPERATURE_MIN } from '../engine/sampler.ts'
 import { RequestError } from './request-error.ts'
 
 type Request = ChatRequest | TextRequest
 
 const TEMPERATURE_DEFAULT = 1
-/** Below it the likeliest token is certain, and dividing by it leaves the range of numbers; vLLM draws the line here, too. */
-const TEMPERATURE_MIN = 1e-5
 /** OpenAI takes 300. Each costs a look at every token. */
 export const LOGIT_BIAS_MAX = 1_024
 const BIAS_MAX = 100

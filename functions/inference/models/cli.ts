@@ -1,4 +1,4 @@
-/** `npm run models -- pull MODEL | list | path MODEL`, with `--file PATH` for a GGUF file that is at hand. */
+/** `npm run models -- pull MODEL | list | path MODEL | report MODEL`. */
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { cacheDirectory } from './cache-directory.ts'
@@ -8,6 +8,8 @@ import { embeddingEntry, embeddingFolder, ensureEmbeddingModel } from './ensure-
 import { ensureModel } from './ensure-model.ts'
 import { HUB_PREFIX } from './hub-file.ts'
 import { importedFolder } from './import-once.ts'
+import { measureModel, REPORT_RUNS_DEFAULT, REPORT_RUNS_MAX } from './measure-model.ts'
+import { reportText } from './model-report.ts'
 import { identifyModel, type ModelTarget } from './model-target.ts'
 import { readPin } from './pinned-weights.ts'
 import { progressWriter } from './progress-writer.ts'
@@ -22,16 +24,28 @@ const USAGE = `Usage:
                                               --accept-changed takes what the Hub has now, or the file, in place of
                                               what it had when the model was first fetched
   npm run models -- path [MODEL]              print the folder of an imported model
+  npm run models -- report [MODEL] [--runs N] [--json]
+                                              run it here, alone, and say how fast it is and what it takes
 
 HF_TOKEN is sent to the Hub, for repositories that ask for it; HF_ENDPOINT is a mirror.`
 
-type Flags = { file?: string | undefined; 'accept-changed'?: boolean | undefined }
+type Flags = {
+  file?: string | undefined
+  'accept-changed'?: boolean | undefined
+  runs?: string | undefined
+  json?: boolean | undefined
+}
 
 /** The exit status: 0 done, 1 failed and said why. */
 async function main(argv: string[]): Promise<number> {
   let parsed: { values: Flags; positionals: string[] }
   try {
-    const options = { file: { type: 'string' }, 'accept-changed': { type: 'boolean' } } as const
+    const options = {
+      file: { type: 'string' },
+      'accept-changed': { type: 'boolean' },
+      runs: { type: 'string' },
+      json: { type: 'boolean' },
+    } as const
     parsed = parseArgs({ args: argv, allowPositionals: true, options })
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`)
@@ -41,6 +55,7 @@ async function main(argv: string[]): Promise<number> {
   if (command === 'list') return list()
   if (command === 'path') return printPath(word ?? DEFAULT_MODEL)
   if (command === 'pull') return pull(word, parsed.values)
+  if (command === 'report') return report(word ?? DEFAULT_MODEL, parsed.values)
   return fail(command === undefined ? USAGE : `There is no command ${command}.\n${USAGE}`)
 }
 
@@ -88,6 +103,22 @@ async function importedFolderOf({ name, hub, exact }: ModelTarget): Promise<stri
   if (sha256 === undefined) return null
   const folder = importedFolder(cacheDir, name, sha256)
   return existsSync(folder) ? folder : null
+}
+
+async function report(word: string, flags: Flags): Promise<number> {
+  const runs = Number(flags.runs ?? REPORT_RUNS_DEFAULT)
+  if (!Number.isInteger(runs) || runs < 1 || runs > REPORT_RUNS_MAX) {
+    return fail(`--runs must be a whole number from 1 to ${REPORT_RUNS_MAX}.`)
+  }
+  const folder = embeddingEntry(word) ? null : await folderOf(word)
+  if (folder === null) return fail(`There is no chat model ${word} here. Fetch it: npm run models -- pull ${word}`)
+  const progress = progressWriter(process.stderr)
+  const measured = await measureModel(folder, runs, (done) =>
+    progress.show({ phase: 'measuring', detail: word, done, total: runs }),
+  )
+  progress.end()
+  console.log(flags.json ? JSON.stringify(measured) : reportText(measured))
+  return 0
 }
 
 async function pull(word: string | undefined, flags: Flags): Promise<number> {

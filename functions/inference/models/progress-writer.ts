@@ -14,6 +14,7 @@ const VERBS: Record<ModelProgress['phase'], string> = {
   unpacking: 'Unpacking from',
   verifying: 'Verifying',
   importing: 'Importing',
+  measuring: 'Measuring',
 }
 
 /** `end` leaves the cursor on a line of its own. */
@@ -51,7 +52,7 @@ export function progressWriter(
 
 function describe({ phase, detail, done, total }: ModelProgress): string {
   const share = total > 0 && done > 0 ? ` ${Math.floor((done / total) * 100)} %` : ''
-  const size = phase !== 'importing' && total > 0 ? ` of ${(total / 1e6).toFixed(0)} MB` : ''
+  const size = phase !== 'importing' && phase !== 'measuring' && total > 0 ? ` of ${(total / 1e6).toFixed(0)} MB` : ''
   return `${VERBS[phase]} ${detail}${share}${share && size}`
 }
 

@@ -87,3 +87,24 @@ test('what has not ended when the grace is over is handed back by an error event
   expect(events.at(-1)).toMatchObject({ error: { code: 'engine_unavailable' } })
   await stopping
 })
+
+test('what can no longer be in time gives its place to others: by status before the first byte, else by an event', async () => {
+  const { url } = await startOne(['--slots', '1'])
+  const path = `${url}/v1/chat/completions`
+  const running = await post(path, LONG)
+  const timeout = { 'x-request-timeout-ms': '150' }
+  const [whole, streamed] = await Promise.all([
+    post(path, SHORT, timeout),
+    post(path, { ...SHORT, stream: true }, timeout),
+  ])
+  expect(whole.status).toBe(504)
+  expect(await whole.json()).toMatchObject({ error: { code: 'deadline_exceeded' } })
+  const { events, isDone } = await readEvents(streamed)
+  expect([isDone, events]).toMatchObject([false, [{ error: { code: 'deadline_exceeded' } }]])
+  expect(await look(url, '/load')).toMatchObject({ body: { running: 1, waiting: 0 } })
+  await running.body?.cancel()
+  expect((await post(path, SHORT, { 'x-request-timeout-ms': '60000' })).status).toBe(200)
+  for (const wrong of ['0', 'soon', '1.5', '99999999']) {
+    expect((await post(path, SHORT, { 'x-request-timeout-ms': wrong })).status).toBe(400)
+  }
+})

@@ -48,6 +48,11 @@ test('path of a model that is not here fails and says how to fetch it', async ()
   })
 })
 
+test('report of a model that is not here, and of no runs, says what to do', async () => {
+  expect(await models('report')).toMatchObject({ status: 1, stderr: expect.stringContaining('models -- pull') })
+  expect(await models('report', '--runs', '0')).toMatchObject({ status: 1, stderr: expect.stringContaining('--runs') })
+})
+
 test('pull without any source fails with what was tried', async () => {
   expect(await models('pull')).toMatchObject({
     status: 1,

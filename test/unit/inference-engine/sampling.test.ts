@@ -227,3 +227,12 @@ test('a seed is 64 bits of two s complement', () => {
   expect(seedWords(-1)).toEqual([0xffffffff, 0xffffffff])
   expect(seedWords(2 ** 53 - 1)).toEqual([0xffffffff, 0x1fffff])
 })
+
+test('a temperature so small that dividing by it leaves the range of numbers takes the likeliest token', () => {
+  const sample = createSampler(VOCABULARY)
+  const logits = Float32Array.from(randomLogits)
+  const parameters: SamplingParameters = { temperature: 0, topK: 0, topP: 1, seed: [1, 0], choice: 0 }
+  for (const temperature of [1e-320, 1e-308, 1e-6]) {
+    expect(sample(logits, { ...parameters, temperature }, 3)).toBe(sample(logits, parameters, 3))
+  }
+})
