@@ -99,7 +99,9 @@ export async function startServer(settings: Settings, log: (line: string) => voi
       http.closeIdleConnections()
       const handBack = setTimeout(() => {
         // Streams end with an error event, which tells the caller to go on elsewhere from what it has.
-        server.serving?.engine.stop().then(() => setTimeout(() => http.closeAllConnections(), LAST_WORDS_MS))
+        // A server whose chat model never came has connections to close all the same.
+        const ended = Promise.all([server.serving?.engine.stop(), embeddings?.stop()])
+        ended.then(() => setTimeout(() => http.closeAllConnections(), LAST_WORDS_MS))
       }, graceMs)
       await closed
       clearTimeout(handBack)
