@@ -3,7 +3,19 @@
  * it can do, all with `chat` and `complete` below.
  */
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
-import { APICallError, cosineSimilarity, embed, embedMany, generateText, type LanguageModel, streamText } from 'ai'
+import {
+  APICallError,
+  cosineSimilarity,
+  embed,
+  embedMany,
+  generateText,
+  jsonSchema,
+  type LanguageModel,
+  Output,
+  streamText,
+  type ToolSet,
+  tool,
+} from 'ai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DEFAULT_EMBEDDING_MODEL } from '../../../functions/inference/models/embedding-catalogue.ts'
 import { MODEL, type RealServer, startRealServer } from './real-server.ts'
@@ -14,7 +26,10 @@ let chat: LanguageModel
 beforeAll(async () => {
   server = await startRealServer(['--embedding-model', 'all-minilm-l6-v2', '--embedding-start', 'at-start'])
   if (!(await server.startEmbeddings())) throw new Error(server.log.join('\n'))
-  perigee = createOpenAICompatible({ name: 'perigee', baseURL: `${server.url}/v1`, includeUsage: true })
+  perigee = createOpenAICompatible({
+    ...{ name: 'perigee', baseURL: `${server.url}/v1`, includeUsage: true },
+    supportsStructuredOutputs: true,
+  })
   chat = perigee(MODEL)
 })
 afterAll(() => server.stop(0))
@@ -63,6 +78,38 @@ describe('chat', () => {
     const refused = generateText({ ...COMMON, model: perigee('gpt-5'), prompt: PROMPT })
     await expect(refused).rejects.toThrow(APICallError)
     await expect(refused).rejects.toMatchObject({ statusCode: 404, message: expect.stringContaining(MODEL) })
+  })
+})
+
+describe('structure', () => {
+  const schema = jsonSchema<{ sum: number; isEven: boolean }>({
+    type: 'object',
+    properties: { sum: { type: 'integer' }, isEven: { type: 'boolean' } },
+    required: ['sum', 'isEven'],
+    additionalProperties: false,
+  })
+
+  test('an object fits its schema', async () => {
+    const output = Output.object({ schema })
+    const { output: given } = await generateText({ ...COMMON, model: chat, prompt: PROMPT, output })
+    expect(Object.keys(given).sort()).toEqual(['isEven', 'sum'])
+    expect(Number.isInteger(given.sum)).toBe(true)
+    expect(typeof given.isEven).toBe('boolean')
+  })
+
+  test('a tool is called with input that fits, whole and streamed', async () => {
+    const asked = {
+      ...COMMON,
+      ...{ model: chat, prompt: 'Add 7 and 5.', toolChoice: 'required' as const },
+      // Sound: the package's own type, which does not fit itself under exactOptionalPropertyTypes.
+      tools: { report: tool({ description: 'Reports a sum.', inputSchema: schema }) } as ToolSet,
+    }
+    const { toolCalls, finishReason } = await generateText(asked)
+    expect(finishReason).toBe('tool-calls')
+    expect(toolCalls.length).toBeGreaterThan(0)
+    for (const call of toolCalls) expect(call).toMatchObject({ toolName: 'report', input: { sum: expect.any(Number) } })
+    const streamed = streamText(asked)
+    expect((await streamed.toolCalls).map(({ input }) => input)).toEqual(toolCalls.map(({ input }) => input))
   })
 })
 

@@ -1,6 +1,7 @@
 /** The short version of `npm run long:fuzz`. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { processTree } from '../../bench/measure/process-tree.ts'
+import { defaultModelFolder } from '../engine/default-model.ts'
 import { fuzz, wrongBecause } from './fuzz.ts'
 import { heldBy, heldMore, untilIdle } from './holdings.ts'
 import { type ServerProcess, startServerProcess } from './server-process.ts'
@@ -8,7 +9,8 @@ import { soak } from './soak.ts'
 
 let server: ServerProcess
 beforeAll(async () => {
-  server = await startServerProcess(['--context', '256', '--slots', '4'])
+  await defaultModelFolder() // What is said of an import is not of the requests.
+  server = await startServerProcess(['--context', '256', '--slots', '4', '--prefix-cache-mb', '16'])
 })
 afterAll(() => server?.stop())
 
