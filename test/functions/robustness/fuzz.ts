@@ -33,7 +33,8 @@ export async function fuzz(
         const shown = { ...request, body: request.body.toString().slice(0, 2_000) }
         outcome.wrong.push({ why, request: JSON.stringify(shown), answer: JSON.stringify(answer).slice(0, 2_000) })
       }
-      options.onDone?.(++done)
+      done += 1
+      options.onDone?.(done)
     }
   }
   await Promise.all(Array.from({ length: CALLERS }, caller))

@@ -26,6 +26,35 @@ const VALID: readonly (readonly [string, Json])[] = [
   ],
   ['/v1/completions', { model: 'smollm2-135m-instruct', prompt: 'One, two,', max_tokens: 3, return_token_ids: true }],
   ['/v1/completions', { model: 'smollm2-135m-instruct', prompt: [1, 5, 9, 20], max_tokens: 2, stream: true }],
+  [
+    '/v1/completions',
+    { model: 'smollm2-135m-instruct', prompt: ['a', 'b'], echo: true, logprobs: 2, max_tokens: 1, n: 2 },
+  ],
+  [
+    '/v1/chat/completions',
+    chat({ max_tokens: 4, logprobs: true, top_logprobs: 2, presence_penalty: 1, logit_bias: { 5: -100 }, min_p: 0.1 }),
+  ],
+  ['/v1/chat/completions', chat({ max_tokens: 6, response_format: { type: 'json_object' }, stream: true })],
+  [
+    '/v1/chat/completions',
+    chat({
+      max_tokens: 6,
+      response_format: {
+        type: 'json_schema',
+        json_schema: { name: 'n', schema: { type: 'object', properties: { a: { type: 'integer', minimum: 3 } } } },
+      },
+    }),
+  ],
+  [
+    '/v1/chat/completions',
+    chat({
+      ...{ max_tokens: 6, tool_choice: 'auto', parallel_tool_calls: false },
+      tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'object', required: ['x'] } } }],
+    }),
+  ],
+  ['/v1/embeddings', { model: 'all-minilm-l6-v2', input: ['a', 'b c'], encoding_format: 'base64' }],
+  ['/detokenize', { tokens: [504, 28, 29] }],
+  ['/v1/load_lora_adapter', { lora_name: 'x', lora_path: '../x' }],
   ['/generate', { text: 'The sea', max_length: 3 }],
   ['/tokenize', { prompt: 'Hello there.' }],
   ['/tokenize', { messages: [{ role: 'user', content: 'Hi' }], return_tokens: false }],

@@ -134,7 +134,8 @@ export async function soak(
         const expected = { 'hang-up': ['left', 'answered'], refused: ['refused'] }[deed.name] ?? ['answered']
         if (!expected.includes(end) && outcome.wrong.length < WRONG_MAX) outcome.wrong.push(`${deed.name}: ${end}`)
       }
-      options.onDone?.(++done)
+      done += 1
+      options.onDone?.(done)
       if (done % every === 0 && done / every <= options.kills) {
         killing = killing.then(kill)
         await killing
