@@ -7,7 +7,7 @@ import type { ChatRequest } from '../../../src/contract/chat-completion.ts'
 const serving = {
   modelName: 'm',
   context: 100,
-  tokenizer: { vocabSize: 50, decode: () => 'text' },
+  tokenizer: { vocabSize: 50, stream: () => ({ push: () => 'text', end: () => '' }) },
 } as unknown as Serving
 const plan = (request: Partial<ChatRequest>, maxTokens: number | null = null, promptLength = 10) =>
   planAnswer(serving, { model: 'm', messages: [{ role: 'user', content: 'x' }], ...request }, maxTokens, async () =>
