@@ -7,6 +7,9 @@
  *
  * Sameness (the answer to a request is a function of the request alone, bit for bit, see README.md) rests on three rules kept here:
  * decode runs have at least two rows, chunks have at least two tokens, and a generated token is always computed by a decode run.
+ *
+ * It is longer than other files because who waits, reads, decodes or stands still is one loop's state; reading (prompt-reader.ts), storing
+ * (prefix-store.ts) and drawing (draw-token.ts) are elsewhere.
  */
 import type { Decoder } from './decoder.ts'
 import { createDrawToken, type Drawing, openDrawing } from './draw-token.ts'
