@@ -17,7 +17,7 @@ export type Settings = {
   host: string
   port: number
   access: Access
-  /** A name of the catalogue, the path of a GGUF file, or a file of the Hub. */
+  /** A name of the catalogue, the path of a GGUF file or of an exported folder, or a file of the Hub. */
   model: string
   /** Null: as many as memory allows. */
   slots: number | null
@@ -83,7 +83,7 @@ const OPTIONS = {
     env: 'PERIGEE_INFERENCE_MODEL',
     fallback: DEFAULT_MODEL,
     schema: z.string().check(z.minLength(1)),
-    help: 'name of a known model (npm run models -- list), path of a GGUF file, or hf:OWNER/REPO/FILE.gguf[@REVISION]',
+    help: 'name of a known model (npm run models -- list), path of a GGUF file or of a folder that models -- export wrote, or hf:OWNER/REPO/FILE.gguf[@REVISION]',
   },
   slots: {
     env: 'PERIGEE_INFERENCE_SLOTS',

@@ -1,4 +1,4 @@
-/** `npm run models -- pull MODEL | list | path MODEL | report MODEL`. */
+/** `npm run models -- pull MODEL | list | path MODEL | report MODEL | export FOLDER`. */
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { cacheDirectory } from './cache-directory.ts'
@@ -6,6 +6,7 @@ import { CATALOGUE, DEFAULT_MODEL } from './catalogue.ts'
 import { EMBEDDING_CATALOGUE } from './embedding-catalogue.ts'
 import { embeddingEntry, embeddingFolder, ensureEmbeddingModel } from './ensure-embedding-model.ts'
 import { ensureModel } from './ensure-model.ts'
+import { exportCommand } from './export-command.ts'
 import { HUB_PREFIX } from './hub-file.ts'
 import { importedFolder } from './import-once.ts'
 import { measureModel, REPORT_RUNS_DEFAULT, REPORT_RUNS_MAX } from './measure-model.ts'
@@ -26,6 +27,9 @@ const USAGE = `Usage:
   npm run models -- path [MODEL]              print the folder of an imported model
   npm run models -- report [MODEL] [--runs N] [--json]
                                               run it here, alone, and say how fast it is and what it takes
+  npm run models -- export FOLDER --out DIR [--name NAME]
+                                              make a folder of Hugging Face's (config.json, safetensors, tokenizer.json)
+                                              one that the server takes as --model
 
 HF_TOKEN is sent to the Hub, for repositories that ask for it; HF_ENDPOINT is a mirror.`
 
@@ -34,6 +38,8 @@ type Flags = {
   'accept-changed'?: boolean | undefined
   runs?: string | undefined
   json?: boolean | undefined
+  out?: string | undefined
+  name?: string | undefined
 }
 
 /** The exit status: 0 done, 1 failed and said why. */
@@ -45,6 +51,8 @@ async function main(argv: string[]): Promise<number> {
       'accept-changed': { type: 'boolean' },
       runs: { type: 'string' },
       json: { type: 'boolean' },
+      out: { type: 'string' },
+      name: { type: 'string' },
     } as const
     parsed = parseArgs({ args: argv, allowPositionals: true, options })
   } catch (error) {
@@ -56,6 +64,7 @@ async function main(argv: string[]): Promise<number> {
   if (command === 'path') return printPath(word ?? DEFAULT_MODEL)
   if (command === 'pull') return pull(word, parsed.values)
   if (command === 'report') return report(word ?? DEFAULT_MODEL, parsed.values)
+  if (command === 'export') return say(await exportCommand(word, parsed.values))
   return fail(command === undefined ? USAGE : `There is no command ${command}.\n${USAGE}`)
 }
 
@@ -130,6 +139,12 @@ async function pull(word: string | undefined, flags: Flags): Promise<number> {
   progress.end()
   if (!result.ok) return fail(result.message)
   console.log(`${'name' in result ? result.name : result.config.name} is ready in ${result.folder}`)
+  return 0
+}
+
+function say(result: { ok: true; text: string } | { ok: false; message: string }): number {
+  if (!result.ok) return fail(result.message)
+  console.log(result.text)
   return 0
 }
 

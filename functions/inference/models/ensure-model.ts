@@ -19,7 +19,10 @@ export type EnsureModelOptions = {
   name?: string | undefined
   /** hf:OWNER/REPO/FILE.gguf[@REVISION]. */
   hub?: string | undefined
-  /** A GGUF file. Together with `hub` or a name of the catalogue it must be that model's file. It is read, never changed or deleted. */
+  /**
+   * A GGUF file, or a folder that `models -- export` wrote, which is served as it is, under its own name. A file together with `hub` or a name of
+   * the catalogue must be that model's. It is read, never changed or deleted.
+   */
   path?: string | undefined
   /** Takes what the Hub has now, or the file that is given, in place of what was pinned when the model was first fetched. */
   acceptChanged?: boolean | undefined
@@ -53,6 +56,7 @@ export async function ensureModel(options: EnsureModelOptions): Promise<EnsureMo
   const acceptChanged = options.acceptChanged === true
   const catalogue = options.catalogue ?? CATALOGUE
   const { hub, path } = options
+  if (path !== undefined && (await isFolder(path))) return ensureFolder(resolve(path))
   const identified = identifyModel({ name: options.name, hub, path }, catalogue, DEFAULT_MODEL)
   if (!identified.ok) return { ok: false, code: 'unknown_model', message: identified.message }
   const { name, target } = identified
@@ -78,6 +82,16 @@ export async function ensureModel(options: EnsureModelOptions): Promise<EnsureMo
   const fetched = await fetchWeights({ entry, cacheDir, onProgress, fetch: fetchOf, env, pythons })
   if (!fetched.ok) return unreachable(target, fetched.tried)
   return imported({ name, path: fetched.path, sha256: entry.sha256, folder, onProgress })
+}
+
+const isFolder = async (path: string) => (await stat(path).catch(() => null))?.isDirectory() === true
+
+async function ensureFolder(folder: string): Promise<EnsureModelResult> {
+  const config = await readImported(folder)
+  if (config) return { ok: true, folder, config }
+  const remedy = `A folder of Hugging Face's is exported first: npm run models -- export ${folder} --out DIR`
+  const message = `${folder} holds no whole model of this importer. ${remedy}`
+  return { ok: false, code: 'file_unusable', message }
 }
 
 async function ensureFile(options: {

@@ -40,9 +40,9 @@ export const modelConfigSchema = z.object({
   bosTokenId: z.nullable(tokenId),
   /** Any of these ends the answer. */
   eosTokenIds: z.array(tokenId),
-  /** Jinja source from the GGUF, or null for a model without one. */
+  /** Jinja source from where the weights came, or null for a model without one. */
   chatTemplate: z.nullable(z.string()),
-  /** SHA-256 of the file that the weights came from, lower-case hexadecimal. */
+  /** SHA-256 of the file that the weights came from, lower-case hexadecimal; of several, of their digests (hugging-face-folder.ts). */
   weightsSha256: z.string().check(z.length(64)),
   /** Bytes of each of the other files, by name: how a folder that lost some of one is told from a whole one. */
   fileBytes: z.record(z.string(), positive),

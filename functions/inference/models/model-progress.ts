@@ -1,7 +1,17 @@
 /** What the model store is doing, for whoever shows it to people. */
 export type ModelProgress = {
   /** 'waiting': another process is at it. */
-  phase: 'waiting' | 'downloading' | 'unpacking' | 'verifying' | 'importing' | 'measuring'
+  phase:
+    | 'waiting'
+    | 'downloading'
+    | 'unpacking'
+    | 'verifying'
+    | 'importing'
+    | 'reading'
+    | 'exporting'
+    | 'quantising'
+    | 'scoring'
+    | 'measuring'
   /** What is downloaded from or verified, or who is waited for. */
   detail: string
   done: number

@@ -1,4 +1,4 @@
-/** How one word names a model on a command line: a name of the catalogue, a file of the Hub, or the path of a GGUF file. */
+/** How one word names a model on a command line: a name of the catalogue, a file of the Hub, or the path of a GGUF file or an exported folder. */
 import { existsSync } from 'node:fs'
 import { HUB_PREFIX } from './hub-file.ts'
 

@@ -42,6 +42,11 @@ export function identifyModel(
   return { ok: true, name, target: { name, word: name, hub: { ...entry.hub, path }, exact } }
 }
 
+/** What is wrong with a name, or null. */
+export function modelNameFault(name: string): string | null {
+  return MODEL_NAME.test(name) ? null : wrongName(name)
+}
+
 function wrongName(name: string): string {
   return `${name} is no name for a model: letters, digits, dots, underscores and hyphens are allowed, 100 at most.`
 }

@@ -14,8 +14,15 @@ const VERBS: Record<ModelProgress['phase'], string> = {
   unpacking: 'Unpacking from',
   verifying: 'Verifying',
   importing: 'Importing',
+  reading: 'Reading',
+  exporting: 'Exporting',
+  quantising: 'Quantising',
+  scoring: 'Scoring text with',
   measuring: 'Measuring',
 }
+
+/** The phases that count bytes. */
+const IN_BYTES: ReadonlySet<ModelProgress['phase']> = new Set(['downloading', 'unpacking', 'verifying', 'reading'])
 
 /** `end` leaves the cursor on a line of its own. */
 export function progressWriter(
@@ -52,7 +59,7 @@ export function progressWriter(
 
 function describe({ phase, detail, done, total }: ModelProgress): string {
   const share = total > 0 && done > 0 ? ` ${Math.floor((done / total) * 100)} %` : ''
-  const size = phase !== 'importing' && phase !== 'measuring' && total > 0 ? ` of ${(total / 1e6).toFixed(0)} MB` : ''
+  const size = IN_BYTES.has(phase) && total > 0 ? ` of ${(total / 1e6).toFixed(0)} MB` : ''
   return `${VERBS[phase]} ${detail}${share}${share && size}`
 }
 

@@ -1,0 +1,39 @@
+/** A folder that exists when it is complete, and not before. */
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+
+type Outcome = { ok: boolean }
+
+/** `write` fills a folder beside `out`, which then takes its place. An `out` that has something in it is left alone. */
+export async function intoNewFolder<T extends Outcome>(
+  out: string,
+  write: (folder: string) => Promise<T>,
+): Promise<T | { ok: false; message: string }> {
+  const folder = resolve(out)
+  const fault = await occupied(folder)
+  if (fault !== null) return { ok: false, message: fault }
+  await mkdir(dirname(folder), { recursive: true })
+  const work = await mkdtemp(`${folder}.tmp-`)
+  try {
+    // mkdtemp makes it private; a model baked into an image is read by another user.
+    await chmod(work, 0o755)
+    const result = await write(work)
+    if (!result.ok) return result
+    await rmdir(folder).catch(() => {})
+    await rename(work, folder)
+    return result
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+async function occupied(folder: string): Promise<string | null> {
+  try {
+    return (await readdir(folder)).length > 0 ? `${folder} is not empty. Give --out a folder that is new.` : null
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException // Sound: readdir throws nothing else.
+    if (code === 'ENOENT') return null
+    if (code === 'ENOTDIR') return `${folder} is a file. Give --out a folder that is new.`
+    throw error
+  }
+}
