@@ -73,7 +73,7 @@ async function measure(kind: Kind, files: ModelFiles, turns: number): Promise<Pa
   const server = await startServer(parsed.settings, (line) => console.error(line))
   try {
     const { tokenizer } = await server.serve(files.modelFolder)
-    const text = readFileSync(join(import.meta.dirname, 'fixtures/english.txt'), 'utf8')
+    const text = readFileSync(join(import.meta.dirname, '../../functions/inference/models/english.txt'), 'utf8')
     const tokens = tokenizer.encode(text, { specialTokens: false })
     let messages = 0
     /** Each is another, and as long as the others. */

@@ -3,6 +3,13 @@
  * With --save it commits both figures; the inference suite then holds our engine to llama.cpp's without installing it.
  */
 import { loadModel } from '../../functions/inference/engine/load-model.ts'
+import {
+  perplexityOf,
+  RULE,
+  WINDOW_TOKENS,
+  WINDOWS_SHORT,
+  windowsOf,
+} from '../../functions/inference/models/perplexity.ts'
 import { loadTokenizer } from '../../functions/inference/text/tokenizer.ts'
 import { openLlama } from './engine/llama-cpp.ts'
 import { type ModelFiles, modelFiles } from './engine/model-files.ts'
@@ -10,7 +17,6 @@ import { runBench } from './measure/options.ts'
 import { conclude } from './measure/outcome.ts'
 import { progress, progressDone } from './measure/progress.ts'
 import { table } from './measure/table.ts'
-import { perplexityOf, RULE, WINDOW_TOKENS, WINDOWS_SHORT, windowsOf } from './perplexity/rule.ts'
 import { englishText, tokensSha256 } from './perplexity/text.ts'
 
 const THREADS = 2

@@ -39,9 +39,12 @@ await runBench('bench:prompt-beside-streams', ['perigee'], async (options) => {
   try {
     await engine.ready
     const tokenizer = await loadTokenizer(folder)
-    const text = tokenizer.encode(readFileSync(join(import.meta.dirname, 'fixtures/english.txt'), 'utf8'), {
-      specialTokens: false,
-    })
+    const text = tokenizer.encode(
+      readFileSync(join(import.meta.dirname, '../../functions/inference/models/english.txt'), 'utf8'),
+      {
+        specialTokens: false,
+      },
+    )
     // Streams go on with text, so that none of them ends early; for a prompt that is only read any ids do.
     const streamPrompts = Array.from({ length: STREAMS }, (_, index) => text.slice(100 * index, 100 * index + 20))
     const prompt = Array.from({ length: PROMPT_TOKENS }, (_, index) => (index * 7_919) % vocabSize)

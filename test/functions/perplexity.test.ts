@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadModel } from '../../functions/inference/engine/load-model.ts'
 import { ensureModel } from '../../functions/inference/models/ensure-model.ts'
+import { perplexityOf, RULE, WINDOW_TOKENS, windowsOf } from '../../functions/inference/models/perplexity.ts'
 import { loadTokenizer } from '../../functions/inference/text/tokenizer.ts'
-import { perplexityOf, RULE, WINDOW_TOKENS, windowsOf } from '../bench/perplexity/rule.ts'
 import { englishText, tokensSha256 } from '../bench/perplexity/text.ts'
 
 type Committed = {

@@ -25,7 +25,9 @@ export async function readBoundedText(path: string, bytesMax: number): Promise<s
   })
   if (!file) return null
   try {
-    const { size } = await file.stat()
+    const stats = await file.stat()
+    if (!stats.isFile()) throw new GgufError(`its ${basename(path)} is no file`)
+    const { size } = stats
     if (size > bytesMax)
       throw new GgufError(`its ${basename(path)} has ${size} bytes, and at most ${bytesMax} are read`)
     return await file.readFile('utf8')

@@ -1,4 +1,4 @@
-/** `npm run models -- pull MODEL | list | path MODEL | report MODEL | export FOLDER`. */
+/** `npm run models -- pull MODEL | list | path MODEL | report MODEL | export FOLDER | quantize SOURCE`. */
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { cacheDirectory } from './cache-directory.ts'
@@ -14,6 +14,7 @@ import { reportText } from './model-report.ts'
 import { identifyModel, type ModelTarget } from './model-target.ts'
 import { readPin } from './pinned-weights.ts'
 import { progressWriter } from './progress-writer.ts'
+import { quantiseCommand } from './quantise-command.ts'
 
 const USAGE = `Usage:
   npm run models -- list                      the models known by name, and which are here
@@ -30,6 +31,9 @@ const USAGE = `Usage:
   npm run models -- export FOLDER --out DIR [--name NAME]
                                               make a folder of Hugging Face's (config.json, safetensors, tokenizer.json)
                                               one that the server takes as --model
+  npm run models -- quantize SOURCE --bits 8|4 --out DIR [--name NAME] [--text FILE] [--json]
+                                              write it in fewer bits, and say how much worse it is on a text.
+                                              SOURCE is such a folder, a GGUF file, or a MODEL
 
 HF_TOKEN is sent to the Hub, for repositories that ask for it; HF_ENDPOINT is a mirror.`
 
@@ -40,6 +44,8 @@ type Flags = {
   json?: boolean | undefined
   out?: string | undefined
   name?: string | undefined
+  bits?: string | undefined
+  text?: string | undefined
 }
 
 /** The exit status: 0 done, 1 failed and said why. */
@@ -53,6 +59,8 @@ async function main(argv: string[]): Promise<number> {
       json: { type: 'boolean' },
       out: { type: 'string' },
       name: { type: 'string' },
+      bits: { type: 'string' },
+      text: { type: 'string' },
     } as const
     parsed = parseArgs({ args: argv, allowPositionals: true, options })
   } catch (error) {
@@ -65,6 +73,7 @@ async function main(argv: string[]): Promise<number> {
   if (command === 'pull') return pull(word, parsed.values)
   if (command === 'report') return report(word ?? DEFAULT_MODEL, parsed.values)
   if (command === 'export') return say(await exportCommand(word, parsed.values))
+  if (command === 'quantize') return say(await quantiseCommand(word, parsed.values))
   return fail(command === undefined ? USAGE : `There is no command ${command}.\n${USAGE}`)
 }
 

@@ -36,14 +36,14 @@ export type EnsureModelOptions = {
   pythons?: readonly string[] | undefined
 }
 
-export type EnsureModelResult =
-  | { ok: true; folder: string; config: ModelConfig }
-  | {
-      ok: false
-      code: 'unknown_model' | 'file_unusable' | 'wrong_file' | 'unreachable'
-      /** For people: what is wrong and what to do next; may have several lines. */
-      message: string
-    }
+export type EnsureModelResult = { ok: true; folder: string; config: ModelConfig } | EnsureModelFailure
+
+export type EnsureModelFailure = {
+  ok: false
+  code: 'unknown_model' | 'file_unusable' | 'wrong_file' | 'unreachable'
+  /** For people: what is wrong and what to do next; may have several lines. */
+  message: string
+}
 
 /**
  * Fetches the weights and imports them, as far as that has not been done. Safe to call from several processes at once.
@@ -139,7 +139,7 @@ async function imported(options: Parameters<typeof importOnce>[0]): Promise<Ensu
   return result.ok ? { ok: true, folder, config: result.config } : { ...result, code: 'file_unusable' }
 }
 
-function unreachable({ word, hub, exact }: ModelTarget, tried: readonly Tried[]): EnsureModelResult {
+export function unreachable({ word, hub, exact }: ModelTarget, tried: readonly Tried[]): EnsureModelFailure {
   const message = unreachableMessage(word, exact ?? { file: hub.path, hub }, tried, 'it')
   const remedy =
     'If the Hub has replaced the file and you want what it has now: --accept-changed in place of --file PATH'

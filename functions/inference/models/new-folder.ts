@@ -12,8 +12,9 @@ export async function intoNewFolder<T extends Outcome>(
   const folder = resolve(out)
   const fault = await occupied(folder)
   if (fault !== null) return { ok: false, message: fault }
-  await mkdir(dirname(folder), { recursive: true })
+  const firstMade = await mkdir(dirname(folder), { recursive: true })
   const work = await mkdtemp(`${folder}.tmp-`)
+  let isDone = false
   try {
     // mkdtemp makes it private; a model baked into an image is read by another user.
     await chmod(work, 0o755)
@@ -21,9 +22,22 @@ export async function intoNewFolder<T extends Outcome>(
     if (!result.ok) return result
     await rmdir(folder).catch(() => {})
     await rename(work, folder)
+    isDone = true
     return result
   } finally {
     await rm(work, { recursive: true, force: true })
+    if (!isDone && firstMade !== undefined) await removeEmpty(dirname(folder), firstMade)
+  }
+}
+
+/** From `folder` up to `last`, as far as nobody has put something there meanwhile. */
+async function removeEmpty(folder: string, last: string): Promise<void> {
+  for (let at = folder; at.startsWith(last); at = dirname(at)) {
+    const isRemoved = await rmdir(at).then(
+      () => true,
+      () => false,
+    )
+    if (!isRemoved) return
   }
 }
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export function englishText(): string {
-  return readFileSync(join(import.meta.dirname, '../fixtures/english.txt'), 'utf8')
+  return readFileSync(join(import.meta.dirname, '../../../functions/inference/models/english.txt'), 'utf8')
 }
 
 /** SHA-256 of the ids in decimal, separated by commas: the same ids, or figures must not be compared. */

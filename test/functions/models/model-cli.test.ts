@@ -1,11 +1,14 @@
 /** `npm run models`: what people see, and the exit status that scripts see. */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cacheDirectory } from '../../../functions/inference/models/cache-directory.ts'
 import { progressWriter } from '../../../functions/inference/models/progress-writer.ts'
+import { syntheticGguf } from '../import/synthetic-gguf.ts'
+import { writeHuggingFace } from '../import/synthetic-hugging-face.ts'
 import { fakePython } from './fake-python.ts'
 import { fakeRepository } from './fake-repository.ts'
 import { WEIGHTS } from './small-model.ts'
@@ -51,6 +54,42 @@ test('path of a model that is not here fails and says how to fetch it', async ()
 test('report of a model that is not here, and of no runs, says what to do', async () => {
   expect(await models('report')).toMatchObject({ status: 1, stderr: expect.stringContaining('models -- pull') })
   expect(await models('report', '--runs', '0')).toMatchObject({ status: 1, stderr: expect.stringContaining('--runs') })
+})
+
+test('export makes a folder, and quantize another of it, which say how to serve them', async () => {
+  const source = await writeHuggingFace(join(root, 'hf'), syntheticGguf({ weights: 'F32', embeddings: 'F32' }))
+  const out = join(root, 'exported')
+  expect(await models('export', source, '--out', out, '--name', 'mine')).toMatchObject({
+    status: 0,
+    stdout: `mine is ready in ${out}. Serve it: npm run inference -- --model ${out}\n`,
+    stderr: expect.stringMatching(/^Reading .*\nExporting mine/),
+  })
+  const text = join(root, 'text.txt')
+  await writeFile(text, 'hello world, '.repeat(9))
+  const quantize = ['quantize', source, '--bits', '8', '--text', text, '--out']
+  expect(await models(...quantize, join(root, 'quantised'))).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^model +hf-int8, 8 bits\n(.|\n)*perplexity +[\d.]+ before, [\d.]+ after: [+-]/),
+    stderr: expect.stringMatching(/Scoring text with the source/),
+  })
+  const asJson = await models(...quantize, join(root, 'as-json'), '--json')
+  expect(JSON.parse(asJson.stdout)).toMatchObject({ bits: 8, matrices: [{ from: 'F32', to: 'Q8_0' }] })
+})
+
+test.each([
+  [['export'], '--out DIR'],
+  [['export', 'ROOT/none', '--out', 'ROOT/new/out'], 'There is no folder'],
+  [['export', 'ROOT/none', '--out', 'ROOT/new/out', '--name', '../x'], 'no name for a model'],
+  [['quantize', 'x', '--bits', '8'], '--out DIR'],
+  [['quantize', 'x', '--bits', '5', '--out', 'ROOT/new/out'], '--bits must be 4 or 8'],
+  [['quantize', 'x', '--bits', '8', '--out', 'ROOT/new/out'], 'no model, file or folder x'],
+  [['quantize', 'x', '--bits', '8', '--out', 'ROOT/new/out', '--text', 'ROOT/none'], 'There is no file'],
+  [['quantize', 'x', '--bits', '8', '--out', 'ROOT/new/out', '--text', 'ROOT'], 'is no file'],
+])('%j says what is wrong, with status 1, and leaves no folder', async (argv, reason) => {
+  const { status, stderr } = await models(...argv.map((word) => word.replace('ROOT', root)))
+  expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringContaining(reason) })
+  expect(stderr).not.toContain('    at ')
+  expect(existsSync(join(root, 'new'))).toBe(false)
 })
 
 test('pull without any source fails with what was tried', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { perplexityOf, WINDOW_TOKENS, windowsOf } from '../../bench/perplexity/rule.ts'
+import { perplexityOf, WINDOW_TOKENS, windowsOf } from '../../../functions/inference/models/perplexity.ts'
 
 test('windows hold every token once, and a last one of a single token is left out', () => {
   const tokens = Array.from({ length: WINDOW_TOKENS + 3 }, (_, index) => index)
