@@ -8,13 +8,13 @@ import { embeddingEntry, embeddingFolder, ensureEmbeddingModel } from './ensure-
 import { ensureModel } from './ensure-model.ts'
 import { exportCommand } from './export-command.ts'
 import { HUB_PREFIX } from './hub-file.ts'
-import { importedFolder } from './import-once.ts'
-import { measureModel, REPORT_RUNS_DEFAULT, REPORT_RUNS_MAX } from './measure-model.ts'
-import { reportText } from './model-report.ts'
+import { importedFolder, readImported } from './import-once.ts'
+import { modelSource } from './model-source.ts'
 import { identifyModel, type ModelTarget } from './model-target.ts'
 import { readPin } from './pinned-weights.ts'
 import { progressWriter } from './progress-writer.ts'
 import { quantiseCommand } from './quantise-command.ts'
+import { reportCommand } from './report-command.ts'
 
 const USAGE = `Usage:
   npm run models -- list                      the models known by name, and which are here
@@ -26,8 +26,9 @@ const USAGE = `Usage:
                                               --accept-changed takes what the Hub has now, or the file, in place of
                                               what it had when the model was first fetched
   npm run models -- path [MODEL]              print the folder of an imported model
-  npm run models -- report [MODEL] [--runs N] [--json]
-                                              run it here, alone, and say how fast it is and what it takes
+  npm run models -- report [MODEL|DIR] [--runs N] [--batch N] [--json]
+                                              run it here, alone, and say how fast it is and what it takes; DIR is a
+                                              folder that export or quantize wrote
   npm run models -- export FOLDER --out DIR [--name NAME]
                                               make a folder of Hugging Face's (config.json, safetensors, tokenizer.json)
                                               one that the server takes as --model
@@ -41,6 +42,7 @@ type Flags = {
   file?: string | undefined
   'accept-changed'?: boolean | undefined
   runs?: string | undefined
+  batch?: string | undefined
   json?: boolean | undefined
   out?: string | undefined
   name?: string | undefined
@@ -56,6 +58,7 @@ async function main(argv: string[]): Promise<number> {
       file: { type: 'string' },
       'accept-changed': { type: 'boolean' },
       runs: { type: 'string' },
+      batch: { type: 'string' },
       json: { type: 'boolean' },
       out: { type: 'string' },
       name: { type: 'string' },
@@ -71,7 +74,10 @@ async function main(argv: string[]): Promise<number> {
   if (command === 'list') return list()
   if (command === 'path') return printPath(word ?? DEFAULT_MODEL)
   if (command === 'pull') return pull(word, parsed.values)
-  if (command === 'report') return report(word ?? DEFAULT_MODEL, parsed.values)
+  if (command === 'report') {
+    const model = word ?? DEFAULT_MODEL
+    return say(await reportCommand(model, await chatFolder(model), parsed.values))
+  }
   if (command === 'export') return say(await exportCommand(word, parsed.values))
   if (command === 'quantize') return say(await quantiseCommand(word, parsed.values))
   return fail(command === undefined ? USAGE : `There is no command ${command}.\n${USAGE}`)
@@ -123,20 +129,12 @@ async function importedFolderOf({ name, hub, exact }: ModelTarget): Promise<stri
   return existsSync(folder) ? folder : null
 }
 
-async function report(word: string, flags: Flags): Promise<number> {
-  const runs = Number(flags.runs ?? REPORT_RUNS_DEFAULT)
-  if (!Number.isInteger(runs) || runs < 1 || runs > REPORT_RUNS_MAX) {
-    return fail(`--runs must be a whole number from 1 to ${REPORT_RUNS_MAX}.`)
-  }
-  const folder = embeddingEntry(word) ? null : await folderOf(word)
-  if (folder === null) return fail(`There is no chat model ${word} here. Fetch it: npm run models -- pull ${word}`)
-  const progress = progressWriter(process.stderr)
-  const measured = await measureModel(folder, runs, (done) =>
-    progress.show({ phase: 'measuring', detail: word, done, total: runs }),
-  )
-  progress.end()
-  console.log(flags.json ? JSON.stringify(measured) : reportText(measured))
-  return 0
+/** A model by name, or a folder that an import, `export` or `quantize` wrote. Null where there is none. */
+async function chatFolder(word: string): Promise<string | null> {
+  if (embeddingEntry(word)) return null
+  const source = modelSource(word)
+  if (!('path' in source)) return folderOf(word)
+  return (await readImported(source.path)) ? source.path : null
 }
 
 async function pull(word: string | undefined, flags: Flags): Promise<number> {

@@ -10,23 +10,34 @@ export const REPORT_RUNS_MAX = 10_000
 const PROMPT_TOKENS = 128
 const ANSWER_TOKENS = 32
 
-/** The first inference warms the kernels up and is not counted. @param onDone called after each of the others */
+/** Callers whose answers advance together; the server's own limit for `--slots` is higher. */
+export const REPORT_BATCH_MAX = 64
+
+/**
+ * The first inference warms the kernels up and is not counted. @param batch prompts of one inference: read one after the other, answered together
+ * @param onDone called after each of the others
+ */
 export async function measureModel(
   folder: string,
-  runs: number,
+  { runs, batch }: { runs: number; batch: number },
   onDone: (done: number) => void = () => {},
 ): Promise<ModelReport> {
   const rule: ReportRule = {
-    ...{ runs, promptTokens: PROMPT_TOKENS, answerTokens: ANSWER_TOKENS, threads: availableParallelism() },
+    ...{ runs, batch, promptTokens: PROMPT_TOKENS, answerTokens: ANSWER_TOKENS, threads: availableParallelism() },
   }
-  const model = loadModel(folder, { threads: rule.threads, rows: 1, context: PROMPT_TOKENS + ANSWER_TOKENS })
+  const residentMib = () => Math.round(process.memoryUsage.rss() / MIB)
+  const residentBefore = residentMib()
+  const model = loadModel(folder, { threads: rule.threads, rows: batch, context: PROMPT_TOKENS + ANSWER_TOKENS })
   try {
     const inferences: Inference[] = []
     for (let run = 0; run <= runs; run++) {
-      const prefill = await model.measurePrefill({ tokens: PROMPT_TOKENS, depth: 0 })
-      const decode = await model.measureDecode({ batch: 1, depth: PROMPT_TOKENS, steps: ANSWER_TOKENS })
+      let prefillMs = 0
+      for (let row = 0; row < batch; row++) {
+        prefillMs += (await model.measurePrefill({ tokens: PROMPT_TOKENS, depth: 0 })).milliseconds
+      }
+      const decode = await model.measureDecode({ batch, depth: PROMPT_TOKENS, steps: ANSWER_TOKENS })
       if (run === 0) continue
-      inferences.push({ prefillMs: prefill.milliseconds, decodeMs: decode.milliseconds })
+      inferences.push({ prefillMs, decodeMs: decode.milliseconds })
       onDone(run)
     }
     return reportOf(inferences, {
@@ -36,7 +47,8 @@ export async function measureModel(
       date: new Date().toISOString().slice(0, 10),
       memoryMib: {
         weights: Math.round(weightsBytes(folder) / MIB),
-        resident: Math.round(process.memoryUsage.rss() / MIB),
+        residentBefore,
+        resident: residentMib(),
       },
     })
   } finally {

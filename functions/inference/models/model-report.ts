@@ -1,9 +1,9 @@
 /** How fast a model runs on this machine, and what it takes: the arithmetic and the words of `npm run models -- report`. */
 
-/** One inference: a prompt is read and an answer generated behind it, for one caller alone. */
+/** One inference: the prompts of a batch are read, and answers generated behind all of them together. */
 export type Inference = { prefillMs: number; decodeMs: number }
 
-export type ReportRule = { runs: number; promptTokens: number; answerTokens: number; threads: number }
+export type ReportRule = { runs: number; batch: number; promptTokens: number; answerTokens: number; threads: number }
 
 export type ModelReport = ReportRule & {
   model: string
@@ -17,8 +17,8 @@ export type ModelReport = ReportRule & {
   /** Tokens per second over all inferences. */
   promptTokensPerSecond: number
   answerTokensPerSecond: number
-  /** MiB. `resident`: of the process with the model in it, at its end. */
-  memoryMib: { weights: number; resident: number }
+  /** MiB. Of the process before the model is loaded, and with it at the end. */
+  memoryMib: { weights: number; residentBefore: number; resident: number }
 }
 
 export function reportOf(
@@ -27,7 +27,8 @@ export function reportOf(
 ): ModelReport {
   const times = inferences.map(({ prefillMs, decodeMs }) => prefillMs + decodeMs)
   const sum = (values: number[]) => values.reduce((total, value) => total + value, 0)
-  const tokens = { prompt: inferences.length * about.promptTokens, answer: inferences.length * about.answerTokens }
+  const answers = inferences.length * about.batch
+  const tokens = { prompt: answers * about.promptTokens, answer: answers * about.answerTokens }
   const perSecond = (count: number, milliseconds: number) => tenths((count / milliseconds) * 1_000)
   return {
     ...about,
@@ -50,7 +51,7 @@ export function reportText(report: ModelReport): string {
     ['machine', `${machine.cpu}, ${machine.cores} cores, ${report.threads} threads, ${report.date}`],
     [
       'inferences',
-      `${report.inferences}, each ${report.promptTokens} tokens read and ${report.answerTokens} generated`,
+      `${report.inferences}, each ${report.batch === 1 ? '' : `${report.batch} times `}${report.promptTokens} tokens read and ${report.answerTokens} generated`,
     ],
     [
       'time of one',
@@ -58,7 +59,10 @@ export function reportText(report: ModelReport): string {
     ],
     ['prompt', `${report.promptTokensPerSecond} tokens/s (${tokens.prompt} in all)`],
     ['answer', `${report.answerTokensPerSecond} tokens/s (${tokens.answer} in all)`],
-    ['memory', `weights ${memoryMib.weights} MiB, resident ${memoryMib.resident} MiB`],
+    [
+      'memory',
+      `weights ${memoryMib.weights} MiB, resident ${memoryMib.residentBefore} MiB before, ${memoryMib.resident} MiB with the model`,
+    ],
   ]
   const width = Math.max(...rows.map(([name]) => name.length))
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')

@@ -54,6 +54,11 @@ test('path of a model that is not here fails and says how to fetch it', async ()
 test('report of a model that is not here, and of no runs, says what to do', async () => {
   expect(await models('report')).toMatchObject({ status: 1, stderr: expect.stringContaining('models -- pull') })
   expect(await models('report', '--runs', '0')).toMatchObject({ status: 1, stderr: expect.stringContaining('--runs') })
+  expect(await models('report', '--batch', '65')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('--batch'),
+  })
+  expect(await models('report', root)).toMatchObject({ status: 1, stderr: expect.stringContaining('no chat model') })
 })
 
 test('export makes a folder, and quantize another of it, which say how to serve them', async () => {
@@ -72,6 +77,12 @@ test('export makes a folder, and quantize another of it, which say how to serve 
     stdout: expect.stringMatching(/^model +hf-int8, 8 bits\n(.|\n)*perplexity +[\d.]+ before, [\d.]+ after: [+-]/),
     stderr: expect.stringMatching(/Scoring text with the source/),
   })
+  const report = await models('report', out, '--runs', '2', '--batch', '3', '--json')
+  expect(JSON.parse(report.stdout)).toMatchObject({
+    ...{ model: 'mine', inferences: 2, batch: 3, tokens: { prompt: 768, answer: 192 } },
+    memoryMib: { residentBefore: expect.any(Number), resident: expect.any(Number) },
+  })
+  expect(report.stderr).toMatch(/^Measuring /)
   const asJson = await models(...quantize, join(root, 'as-json'), '--json')
   expect(JSON.parse(asJson.stdout)).toMatchObject({ bits: 8, matrices: [{ from: 'F32', to: 'Q8_0' }] })
 })
