@@ -3,6 +3,10 @@ import type { Conversation } from './conversation/conversation.ts'
 import type { Metrics } from './observe/metrics-object.ts'
 
 type Bindings = Readonly<{
+  /** What the installation is told to be: tenants, users, keys, limits, rules, templates. Tables in migrations/. */
+  DB: D1Database
+  /** A copy of what each request needs of DB, for when DB fails. Up to a minute and more behind. */
+  RESERVE: KVNamespace
   CONVERSATION: DurableObjectNamespace<Conversation>
   METRICS: DurableObjectNamespace<Metrics>
 }>

@@ -5,7 +5,7 @@
 
 type ErrorRow = {
   /** HTTP status when nothing has been sent yet; afterwards the error is an event. */
-  status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 429 | 499 | 500 | 502 | 503 | 504
+  status: 400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 415 | 429 | 499 | 500 | 502 | 503 | 504
   /** OpenAI's `error.type`. */
   type:
     | 'invalid_request_error'
@@ -50,6 +50,27 @@ export const ERRORS = {
     retryable: false,
     log: 'info',
   },
+  content_blocked: {
+    status: 400,
+    type: 'invalid_request_error',
+    title: 'A rule forbids this content',
+    retryable: false,
+    log: 'info',
+  },
+  invalid_grant: {
+    status: 400,
+    type: 'invalid_request_error',
+    title: 'These credentials are not valid',
+    retryable: false,
+    log: 'info',
+  },
+  unsupported_grant_type: {
+    status: 400,
+    type: 'invalid_request_error',
+    title: 'This kind of grant is not known',
+    retryable: false,
+    log: 'info',
+  },
   invalid_api_key: {
     status: 401,
     type: 'authentication_error',
@@ -64,11 +85,32 @@ export const ERRORS = {
     retryable: false,
     log: 'info',
   },
+  origin_not_allowed: {
+    status: 403,
+    type: 'permission_error',
+    title: 'The key may not be used from here',
+    retryable: false,
+    log: 'warn',
+  },
   not_found: { status: 404, type: 'not_found_error', title: 'There is no such route', retryable: false, log: 'info' },
   model_not_found: {
     status: 404,
     type: 'not_found_error',
     title: 'There is no such model',
+    retryable: false,
+    log: 'info',
+  },
+  prompt_not_found: {
+    status: 404,
+    type: 'not_found_error',
+    title: 'There is no such prompt template',
+    retryable: false,
+    log: 'info',
+  },
+  resource_not_found: {
+    status: 404,
+    type: 'not_found_error',
+    title: 'There is no such object',
     retryable: false,
     log: 'info',
   },
@@ -86,6 +128,13 @@ export const ERRORS = {
     retryable: false,
     log: 'info',
   },
+  already_exists: {
+    status: 409,
+    type: 'invalid_request_error',
+    title: 'There is one of this name',
+    retryable: false,
+    log: 'info',
+  },
   conversation_busy: {
     status: 409,
     type: 'invalid_request_error',
@@ -100,6 +149,13 @@ export const ERRORS = {
     retryable: false,
     log: 'info',
   },
+  stale_write: {
+    status: 412,
+    type: 'invalid_request_error',
+    title: 'The object has changed since it was read',
+    retryable: false,
+    log: 'info',
+  },
   body_too_large: {
     status: 413,
     type: 'invalid_request_error',
@@ -111,6 +167,20 @@ export const ERRORS = {
     status: 415,
     type: 'invalid_request_error',
     title: 'The body must be application/json',
+    retryable: false,
+    log: 'info',
+  },
+  rate_limited: {
+    status: 429,
+    type: 'rate_limit_error',
+    title: 'Too many requests',
+    retryable: true,
+    log: 'info',
+  },
+  insufficient_quota: {
+    status: 429,
+    type: 'rate_limit_error',
+    title: 'The budget is spent',
     retryable: false,
     log: 'info',
   },
@@ -142,6 +212,13 @@ export const ERRORS = {
     status: 502,
     type: 'api_error',
     title: 'The model stopped in the middle of its answer',
+    retryable: true,
+    log: 'error',
+  },
+  store_unavailable: {
+    status: 503,
+    type: 'api_error',
+    title: 'A store of ours does not answer',
     retryable: true,
     log: 'error',
   },

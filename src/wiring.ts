@@ -5,12 +5,17 @@
 import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
 import { configuredKeys } from './auth/configured-keys.ts'
+import { noBudgets } from './budgets/no-budgets.ts'
+import { noCache } from './cache/no-cache.ts'
 import type { Deployment, TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
 import type { Env } from './env.ts'
+import { noFilters } from './filter/no-filters.ts'
 import type { HttpPorts } from './http/ports.ts'
+import { noLimits } from './limits/no-limits.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
+import { noPrompts } from './prompts/no-prompts.ts'
 import { attemptInOrder } from './upstream/attempt.ts'
 import { configuredModels } from './upstream/configured-models.ts'
 import { openaiUpstream } from './upstream/openai-upstream.ts'
@@ -62,7 +67,17 @@ function makeWiring(env: Env): Wiring {
   return {
     config,
     tokenCounter: tokenCounter(endpoint),
-    complete: { models, attempt: attemptInOrder(), meter: metrics.meter, drawSeed },
+    complete: {
+      models,
+      prompts: noPrompts,
+      filters: noFilters,
+      cache: noCache,
+      admission: noLimits,
+      budgets: noBudgets,
+      attempt: attemptInOrder(),
+      meter: metrics.meter,
+      drawSeed,
+    },
     keys: configuredKeys(config.PERIGEE_KEY_SHA256),
     sha256Hex,
     conversations: durableConversations(env.CONVERSATION),

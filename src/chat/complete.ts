@@ -1,11 +1,14 @@
 /**
  * THE sequence of a completion, for both hosts: the Worker (stateless) and a conversation's Durable Object (stateful). The order of
- * the steps is business logic, so they stand here one below the other. Pure: no HTTP, no bindings, no clock.
+ * the steps is business logic, so they stand here one below the other: what a filter masks never reaches the cache's key, a hit spends
+ * nothing, who may not pay never reaches a model. Pure: no HTTP, no bindings, no clock.
  */
 import { AppError, toAppError } from '../errors.ts'
-import { meteredEvents } from './metered-events.ts'
-import type { CompleteCall, CompletePorts, Completion } from './ports.ts'
+import { accountedEvents } from './accounted-events.ts'
+import { admit } from './admit.ts'
+import type { CacheNote, CompleteCall, CompletePorts, Completion, OpenAnswer, OpenedAnswer } from './ports.ts'
 import { prepareRequest } from './prepare-request.ts'
+import { withPrompt } from './with-prompt.ts'
 
 /**
  * Resolves when the model has begun to answer, with its first event in hand; before that rejects with an AppError, so that every
@@ -13,37 +16,73 @@ import { prepareRequest } from './prepare-request.ts'
  * signal: each of them settles and meters the completion.
  */
 export async function complete(ports: CompletePorts, call: CompleteCall): Promise<Completion> {
+  const { principal, signal } = call
   const alias = call.request.body.model
 
-  // 1. Model alias.
+  // 1. Model alias. What the key may not use is not told from what is not there.
   const deployments = ports.models.deploymentsOf(alias)
-  const span = ports.meter.begin(alias, call.principal)
+  const span = ports.meter.begin(alias, principal)
   try {
-    if (deployments.length === 0) {
+    if (deployments.length === 0 || principal.models?.includes(alias) === false) {
       throw new AppError('model_not_found', 'There is no such model. GET /v1/models lists those there are.', {
         param: 'model',
       })
     }
 
-    // 2. The request as every deployment may see it.
-    const prepared = prepareRequest(call.request, ports.drawSeed)
+    // 2. Prompt template.
+    const { request: written, prompt } = await withPrompt(ports.prompts, principal.tenantId, call.request)
 
-    // 3. Upstream attempts, the first event included.
-    const { deployment, events } = await ports.attempt(
-      deployments,
-      { ...prepared, requestId: call.requestId },
-      call.signal,
-    )
-    span.firstToken()
+    // 3. Input filter.
+    const filter = await ports.filters.of(principal.tenantId)
+    const { request, flags } = filter ? filter.input(written) : { request: written, flags: [] }
 
-    // 4. Settle and meter when the answer ends, however it ends.
-    return {
-      deployment: { id: deployment.id, model: deployment.model },
-      events: meteredEvents(events, span, call.signal),
+    // 4. Cache.
+    const look = call.caching
+      ? await ports.cache.look({ principal, alias, request, deployments, directive: call.caching })
+      : undefined
+
+    // 5. Limits that need the alias, and the budget, side by side. A hit needs neither.
+    const held = look?.kind === 'hit' ? undefined : await admit(ports, { principal, alias, request })
+
+    try {
+      // 6. Upstream attempts, the first event included; or an identical request's answer.
+      const open: OpenAnswer = (openSignal) =>
+        ports.attempt(
+          deployments,
+          { ...prepareRequest(request, ports.drawSeed), requestId: call.requestId },
+          openSignal,
+        )
+      const { answer, note } = await openedAnswer(look, open, signal)
+      span.firstToken()
+
+      // 7. Settle and meter when the answer ends, however it ends; the output filter sits on top, for what it masks is paid for.
+      const pays = note.status === 'miss' || note.status === 'bypass'
+      const accounted = accountedEvents(answer.events, { span, held, pays, signal })
+      return {
+        deployment: { id: answer.deployment.id, model: answer.deployment.model },
+        events: filter ? filter.output(accounted.events, accounted.blocked) : accounted.events,
+        cache: note,
+        flags,
+        ...(prompt === undefined ? {} : { prompt }),
+      }
+    } catch (thrown) {
+      held?.release()
+      throw thrown
     }
   } catch (thrown) {
     const error = toAppError(thrown)
     span.end({ status: 'error', code: error.code })
     throw error
   }
+}
+
+async function openedAnswer(
+  look: Awaited<ReturnType<CompletePorts['cache']['look']>>,
+  open: OpenAnswer,
+  signal: AbortSignal,
+): Promise<{ answer: OpenedAnswer; note: CacheNote }> {
+  if (look === undefined) return { answer: await open(signal), note: { status: 'bypass' } }
+  if (look.kind === 'hit') return { answer: look.answer, note: { status: 'hit', ageSeconds: look.ageSeconds } }
+  const { joined, answer } = await look.share(open, signal)
+  return { answer, note: { status: joined ? 'join' : 'miss' } }
 }

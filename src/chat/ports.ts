@@ -3,6 +3,7 @@
  * made in src/wiring.ts only. Types alone: importing this file costs nothing at run time.
  */
 import type { ChatChunk, ChatRequest, TextRequest, TextResponse, Usage } from '../contract/chat-completion.ts'
+import type { Scope } from '../contract/scopes.ts'
 import type { ErrorCode } from '../errors.ts'
 
 /** Who calls. The tenant is in every name and key that is derived from a request. */
@@ -11,7 +12,9 @@ export type Principal = {
   keyId: string
   /** The token's `sub`; absent under a server key. */
   userId?: string
-  scopes: readonly string[]
+  scopes: readonly Scope[]
+  /** The aliases that the key may use; absent: all of its tenant's. */
+  models?: readonly string[]
 }
 
 /** A request after parsing. The body keeps unknown fields: they pass through to the model. */
@@ -101,8 +104,120 @@ export type MeterSpan = {
   end(outcome: { status: 'success' | 'error'; code?: ErrorCode; usage?: Usage }): void
 }
 
+/** What a request asks for, for those who decide whether its tenant, key or user may have it. */
+export type Demand = {
+  principal: Principal
+  /** As the caller wrote it; known by now. */
+  alias: string
+  request: ModelRequest
+}
+
+/** Limits that need the alias: tokens per minute, requests per model, streams at once. */
+export type Admission = {
+  /** Rejects with rate_limited, which costs no quota. Synchronous on the usual request. */
+  enter(demand: Demand): Admitted | Promise<Admitted>
+}
+
+export type Admitted = {
+  /** Once, however the answer ended; `usage` is undefined when nothing was generated. Never throws, never waits. */
+  leave(usage: Usage | undefined): void
+}
+
+/** Money and tokens, per tenant and key. Reserves the prompt and a step of output, not `max_tokens`: that would block callers who have money left. */
+export type Budgets = {
+  /** Rejects with insufficient_quota. Synchronous on the usual request: a slice is leased to the isolate. */
+  reserve(demand: Demand): Reservation | Promise<Reservation>
+}
+
+export type Reservation = {
+  /**
+   * Told how many tokens the answer has so far, before they are sent. `true`: paid for. A promise: a step more is being asked for;
+   * when it resolves to false, the answer ends here.
+   */
+  cover(completionTokens: number): true | Promise<boolean>
+  /** Once, however the answer ended. Undefined usage releases everything. Never throws, never waits. */
+  settle(usage: Usage | undefined): void
+}
+
+/** What a tenant forbids to be said. */
+export type Filters = {
+  /** Undefined when the tenant has no rules. Synchronous while the isolate knows them. Rejects with store_unavailable: closed. */
+  of(tenantId: string): ContentFilter | undefined | Promise<ContentFilter | undefined>
+}
+
+export type ContentFilter = {
+  /** The request with what is forbidden masked, the same object when nothing is. Throws content_blocked. */
+  input(request: ModelRequest): FilteredRequest
+  /**
+   * Masks what goes by, holding back no more than a pattern may need. A block ends the answer with the finish reason content_filter
+   * after calling `blocked`, and returns the source. Events in which nothing is found pass unchanged.
+   */
+  output(events: ModelEventStream, blocked: () => void): ModelEventStream
+}
+
+export type FilteredRequest = { request: ModelRequest; flags: readonly FilterFlag[] }
+
+/** That a rule matched; never the text that did. */
+export type FilterFlag = { rule: string; action: 'mask' | 'redact' | 'block'; count: number }
+
+/** A tenant's prompt templates. */
+export type Prompts = {
+  /** Rejects with prompt_not_found or invalid_request, whose `param` is a path below `prompt`. */
+  render(tenantId: string, reference: PromptReference): RenderedPrompt | Promise<RenderedPrompt>
+}
+
+export type PromptReference = NonNullable<ChatRequest['prompt']>
+
+export type RenderedPrompt = { messages: ChatRequest['messages']; promptId: string; version: number }
+
+/** Answers that were given before, and those that are being given. Hold the answer as the model gave it, before any output filter. */
+export type AnswerCache = {
+  /** `undefined`: this request is neither cached nor joined. Synchronous when the isolate's memory decides. */
+  look(question: CacheQuestion): CacheLook | undefined | Promise<CacheLook | undefined>
+}
+
+export type CacheQuestion = {
+  principal: Principal
+  alias: string
+  /** After templates and the input filter. */
+  request: ModelRequest
+  /** The deployments that could answer: another model is another answer. */
+  deployments: readonly Deployment[]
+  directive: CacheDirective
+}
+
+/** `Cache-Control` and `x-perigee-cache` of a request, and what its route says. */
+export type CacheDirective = {
+  /** `default`: temperature 0 or an explicit seed. `on`: sampled answers too. */
+  mode: 'default' | 'on' | 'off'
+  /** Do not read what is stored (no-cache), do not store (no-store), and at most this old (max-age). */
+  noCache?: boolean
+  noStore?: boolean
+  maxAgeSeconds?: number
+}
+
+export type CacheLook =
+  | { kind: 'hit'; ageSeconds: number; answer: OpenedAnswer }
+  | {
+      kind: 'miss'
+      /**
+       * Opens the answer, or joins an identical one that is being opened or given. `open` gets a signal of its own, so that the model
+       * goes on while a joined caller remains. A complete answer is stored when it ends.
+       */
+      share(open: OpenAnswer, signal: AbortSignal): Promise<{ joined: boolean; answer: OpenedAnswer }>
+    }
+
+export type OpenAnswer = (signal: AbortSignal) => Promise<OpenedAnswer>
+
+export type OpenedAnswer = { deployment: { id: string; model: string }; events: ModelEventStream }
+
 export type CompletePorts = {
   models: Models
+  prompts: Prompts
+  filters: Filters
+  cache: AnswerCache
+  admission: Admission
+  budgets: Budgets
   attempt: Attempt
   meter: Meter
   /** A seed for a request that has none: an integer from 0 to 2^53 - 1. */
@@ -115,10 +230,19 @@ export type CompleteCall = {
   requestId: string
   /** Aborted when the caller hangs up (stateless) or cancels (stateful). */
   signal: AbortSignal
+  /** Absent: neither cached nor joined, as for whatever is stateful. */
+  caching?: CacheDirective
 }
 
 /** A model that has begun to answer. `events` may be read once; it throws an AppError when the answer cannot be finished. */
 export type Completion = {
   deployment: { id: string; model: string }
   events: ModelEventStream
+  cache: CacheNote
+  /** What the input filter found. */
+  flags: readonly FilterFlag[]
+  prompt?: { promptId: string; version: number }
 }
+
+/** How the cache took part; only a hit has an age. */
+export type CacheNote = { status: 'miss' | 'join' | 'bypass' } | { status: 'hit'; ageSeconds: number }

@@ -4,6 +4,8 @@ import type { ModelEvent } from './ports.ts'
 
 export type UsageTally = {
   add(events: readonly ModelEvent[]): void
+  /** So far: what was reported, else what went by. */
+  completionTokens(): number
   /** Undefined while nothing is known. */
   usage(): Usage | undefined
 }
@@ -25,6 +27,7 @@ export function usageTally(): UsageTally {
         }
       }
     },
+    completionTokens: () => Math.max(reported?.completion_tokens ?? 0, completionTokens),
     usage() {
       if (reported) return reported
       if (promptTokens === undefined && completionTokens === 0) return undefined

@@ -1,21 +1,19 @@
 /** What a route declares beside its handler. src/http/route-table.ts is the table of all of them. */
 import type { Context } from 'hono'
 import type { Principal } from '../chat/ports.ts'
+import type { Scope } from '../contract/scopes.ts'
 import type { Env } from '../env.ts'
 import type { AppError } from '../errors.ts'
 import type { HttpPorts } from './ports.ts'
 
-/** `openai`: its error envelope, on its own routes. `problem`: RFC 9457, on all others. */
-export type ErrorShape = 'openai' | 'problem'
-
-/** What a key may do. A key lists its scopes; a route names the one it needs. */
-export type Scope = 'chat' | 'metrics:read'
+/** `openai`: its error envelope, on its own routes. `oauth`: RFC 6749 5.2, on /auth/token. `problem`: RFC 9457, on all others. */
+export type ErrorShape = 'openai' | 'oauth' | 'problem'
 
 /** `content`: the configured bound, for bodies that may hold images. `text`: TEXT_BODY_BYTES_MAX at most. */
 export type BodyKind = 'content' | 'text'
 
 export type Route = {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Hono's pattern; `:name` is a parameter. */
   path: string
   errors: ErrorShape

@@ -1,5 +1,7 @@
 /** The steps of a completion, each alone: pure functions over events. */
 import { describe, expect, test, vi } from 'vitest'
+import { noBudgets } from '../../src/budgets/no-budgets.ts'
+import { noCache } from '../../src/cache/no-cache.ts'
 import { assembleChat, assembleText } from '../../src/chat/assemble.ts'
 import { type CallerView, callerView, visibleEvent } from '../../src/chat/caller-view.ts'
 import { complete } from '../../src/chat/complete.ts'
@@ -16,6 +18,9 @@ import type {
 import { prepareRequest } from '../../src/chat/prepare-request.ts'
 import type { ChatChunk, ChatRequest, TextResponse } from '../../src/contract/chat-completion.ts'
 import { AppError } from '../../src/errors.ts'
+import { noFilters } from '../../src/filter/no-filters.ts'
+import { noLimits } from '../../src/limits/no-limits.ts'
+import { noPrompts } from '../../src/prompts/no-prompts.ts'
 
 type ChunkChoice = ChatChunk['choices'][number]
 
@@ -274,6 +279,11 @@ describe('a completion', () => {
           new AbortController().signal,
         ),
       }),
+      prompts: noPrompts,
+      filters: noFilters,
+      cache: noCache,
+      admission: noLimits,
+      budgets: noBudgets,
       meter: { begin },
       drawSeed: () => 1,
     }
@@ -355,5 +365,48 @@ describe('a completion', () => {
     for await (const _ of (await complete(ports, call())).events) break
     expect(stopped).toHaveBeenCalledOnce()
     expect(ends).toEqual([{ status: 'error', code: 'caller_gone' }])
+  })
+
+  test('is what its tenant may have: a model that the key may not use is not told from none', async () => {
+    const { ports, call } = host(async () => batches(STOP))
+    const principal = { tenantId: 't', keyId: 'k', scopes: [], models: ['other'] }
+    await expect(complete(ports, { ...call(), principal })).rejects.toMatchObject({ code: 'model_not_found' })
+  })
+
+  test('holds limits and budget until it ends, and gives both back when only one is granted', async () => {
+    const leave = vi.fn()
+    const settle = vi.fn()
+    const { ports, call } = host(async () => batches(STOP, chunk([], { usage: USAGE })))
+    const admission = { enter: () => ({ leave }) }
+    const refused = new AppError('insufficient_quota', 'spent')
+    const poor = { ...ports, admission, budgets: { reserve: () => Promise.reject(refused) } }
+    await expect(complete(poor, call())).rejects.toBe(refused)
+    expect(leave.mock.calls).toEqual([[undefined]])
+
+    const rich = { ...ports, admission, budgets: { reserve: () => ({ cover: () => true as const, settle }) } }
+    const { events } = await complete(rich, call())
+    expect(settle).not.toHaveBeenCalled()
+    await read(events)
+    expect(settle.mock.calls).toEqual([[USAGE]])
+    expect(leave.mock.calls).toEqual([[undefined], [USAGE]])
+  })
+
+  test('ends with the finish reason length and its usage when its budget refuses more, and stops the model', async () => {
+    const settle = vi.fn()
+    const { ports, call, ends } = host(async () =>
+      batches(
+        chunk([{ delta: { content: 'a' }, token_ids: [7] }], { prompt_token_ids: [1, 2] }),
+        chunk([{ delta: { content: 'b' }, token_ids: [8] }]),
+        STOP,
+      ),
+    )
+    const cover = (tokens: number) => (tokens < 2 ? true : Promise.resolve(false))
+    const budgets = { reserve: () => ({ cover, settle }) }
+    const events = await read((await complete({ ...ports, budgets }, call())).events)
+    const usage = { prompt_tokens: 2, completion_tokens: 2, total_tokens: 4 }
+    expect(events.map((event) => event.choices[0]?.finish_reason)).toEqual([null, 'length', undefined])
+    expect(events.at(-1)?.usage).toEqual(usage)
+    expect(settle.mock.calls).toEqual([[usage]])
+    expect(ends).toEqual([{ status: 'error', code: 'insufficient_quota', usage }])
   })
 })

@@ -1,6 +1,7 @@
 /** What every route has in common: keys, shapes of errors, bodies, request ids, CORS, the log; and the small routes. Runs in workerd. */
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { makeApiKey } from '../../src/auth/api-key.ts'
+import type { Scope } from '../../src/contract/scopes.ts'
 import { AppError } from '../../src/errors.ts'
 import { healthSchema, modelListSchema, modelSchema, problemSchema } from '../../src/http/openapi/schemas.ts'
 import { OPEN_ROUTES, routes } from '../../src/http/route-table.ts'
@@ -61,7 +62,7 @@ describe('a key', () => {
   })
 
   test('without the scope of a route is refused there, before its body is read', async () => {
-    const scopes: string[] = []
+    const scopes: Scope[] = []
     const poor = edge({}, () => ({ keys: { find: async () => ({ tenantId: 't', keyId: 'k', scopes }) } }))
     expect((await poor.post(CHAT, 'not json')).status).toBe(403)
     expect(await codeOf(await poor.get('/metrics'))).toBe('permission_denied')

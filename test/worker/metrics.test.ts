@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import type { Principal } from '../../src/chat/ports.ts'
 import type { ChatTurnRequest } from '../../src/contract/chat-turn.ts'
+import type { Scope } from '../../src/contract/scopes.ts'
 import { isolateMetrics } from '../../src/observe/isolate-metrics.ts'
 import { METRICS } from '../../src/observe/metric-table.ts'
 import type { MetricsCollector, MetricsReport } from '../../src/observe/metrics-flush.ts'
@@ -253,7 +254,7 @@ describe('in flight', () => {
 describe('GET /metrics', () => {
   const wired = wire(env)
 
-  function request(path: string, scopes: readonly string[], body?: object): Promise<Response> {
+  function request(path: string, scopes: readonly Scope[], body?: object): Promise<Response> {
     const keys = { find: async () => ({ ...PRINCIPAL, scopes }) }
     const settings = { ...wired.settings, logLevel: 'silent' as const }
     const app = createApp(() => ({ ...wired, keys, settings }))

@@ -1,7 +1,8 @@
 /** `Authorization: Bearer pg_...` to a principal. Only the hash of the key is looked up, and nothing of the key is kept or logged. */
 import type { MiddlewareHandler } from 'hono'
+import type { Scope } from '../../contract/scopes.ts'
 import { AppError } from '../../errors.ts'
-import type { AppEnv, Scope } from '../route.ts'
+import type { AppEnv } from '../route.ts'
 
 /** No key of ours and no token is longer: more is not worth a hash. */
 const TOKEN_CHARS_MAX = 4_096

@@ -18,7 +18,7 @@ export function cors(): MiddlewareHandler<AppEnv> {
     if (wanted !== undefined && context.req.method === 'OPTIONS') {
       return context.body(null, 204, {
         'access-control-allow-origin': '*',
-        'access-control-allow-methods': 'GET, POST, OPTIONS',
+        'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE, OPTIONS',
         'access-control-allow-headers':
           context.req.header('access-control-request-headers') ?? 'authorization, content-type',
         'access-control-max-age': String(PREFLIGHT_SECONDS),

@@ -15,11 +15,13 @@ export function errorResponse(error: AppError, shape: ErrorShape, requestId: str
 
 const CONTENT_TYPES: Record<ErrorShape, string> = {
   openai: 'application/json',
+  oauth: 'application/json',
   problem: 'application/problem+json',
 }
 
 const BODIES: Record<ErrorShape, (error: AppError, requestId: string) => object> = {
   openai: openAiError,
+  oauth: oauthError,
   problem: problemDetails,
 }
 
@@ -33,6 +35,16 @@ export function openAiError(error: AppError, requestId: string): OpenAiErrorBody
       code: error.code,
       request_id: requestId,
     },
+  }
+}
+
+/** RFC 6749 5.2 has a short list of codes; ours is the description. A code outside the list becomes the nearest of it. */
+function oauthError(error: AppError, requestId: string): object {
+  const known = error.code === 'invalid_grant' || error.code === 'unsupported_grant_type'
+  return {
+    error: known ? error.code : ERRORS[error.code].status < 500 ? 'invalid_request' : 'server_error',
+    error_description: error.message,
+    request_id: requestId,
   }
 }
 
