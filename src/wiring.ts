@@ -15,7 +15,10 @@ import { noFilters } from './filter/no-filters.ts'
 import type { HttpPorts } from './http/ports.ts'
 import { noLimits } from './limits/no-limits.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
-import { noPrompts } from './prompts/no-prompts.ts'
+import { compileTemplate } from './prompts/compiled-template.ts'
+import { promptLibrary } from './prompts/prompt-library.ts'
+import { promptStore } from './prompts/prompt-store.ts'
+import { storedPrompts } from './prompts/stored-prompts.ts'
 import { attemptInOrder } from './upstream/attempt.ts'
 import { configuredModels } from './upstream/configured-models.ts'
 import { openaiUpstream } from './upstream/openai-upstream.ts'
@@ -64,12 +67,19 @@ function makeWiring(env: Env): Wiring {
     collector: () => env.METRICS.getByName('all'),
     waitUntil,
   })
+  const prompts = promptStore({ db: env.DB, now: Date.now, newId: () => crypto.randomUUID() })
   return {
     config,
     tokenCounter: tokenCounter(endpoint),
     complete: {
       models,
-      prompts: noPrompts,
+      prompts: storedPrompts({
+        pointersOf: prompts.pointers,
+        templateOf: async (tenantId, promptId, _, version) => {
+          const stored = await prompts.version(tenantId, promptId, version)
+          return stored && compileTemplate(stored.template)
+        },
+      }),
       filters: noFilters,
       cache: noCache,
       admission: noLimits,
@@ -82,6 +92,7 @@ function makeWiring(env: Env): Wiring {
     sha256Hex,
     conversations: durableConversations(env.CONVERSATION),
     metrics: metrics.reader,
+    promptLibrary: promptLibrary(prompts),
     settings: {
       bodyBytesMax: config.PERIGEE_BODY_BYTES_MAX,
       logLevel: config.PERIGEE_LOG_LEVEL,

@@ -3,6 +3,7 @@
  * made in src/wiring.ts only. Types alone: importing this file costs nothing at run time.
  */
 import type { ChatChunk, ChatRequest, TextRequest, TextResponse, Usage } from '../contract/chat-completion.ts'
+import type { PromptedChatRequest, PromptReference } from '../contract/prompt-template.ts'
 import type { Scope } from '../contract/scopes.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -17,7 +18,10 @@ export type Principal = {
   models?: readonly string[]
 }
 
-/** A request after parsing. The body keeps unknown fields: they pass through to the model. */
+/** A request after parsing; it may name a template. */
+export type CallerRequest = { kind: 'chat'; body: PromptedChatRequest } | { kind: 'text'; body: TextRequest }
+
+/** A request as a model may see it. The body keeps unknown fields: they pass through. */
 export type ModelRequest = { kind: 'chat'; body: ChatRequest } | { kind: 'text'; body: TextRequest }
 
 /** One event of a model's stream, as OpenAI puts it on the wire. */
@@ -162,11 +166,9 @@ export type FilterFlag = { rule: string; action: 'mask' | 'redact' | 'block'; co
 
 /** A tenant's prompt templates. */
 export type Prompts = {
-  /** Rejects with prompt_not_found or invalid_request, whose `param` is a path below `prompt`. */
-  render(tenantId: string, reference: PromptReference): RenderedPrompt | Promise<RenderedPrompt>
+  /** Rejects with prompt_not_found or invalid_request, whose `param` is below `path`: where the caller wrote the reference. */
+  render(tenantId: string, reference: PromptReference, path: 'prompt' | ''): RenderedPrompt | Promise<RenderedPrompt>
 }
-
-export type PromptReference = NonNullable<ChatRequest['prompt']>
 
 export type RenderedPrompt = { messages: ChatRequest['messages']; promptId: string; version: number }
 
@@ -226,7 +228,7 @@ export type CompletePorts = {
 
 export type CompleteCall = {
   principal: Principal
-  request: ModelRequest
+  request: CallerRequest
   requestId: string
   /** Aborted when the caller hangs up (stateless) or cancels (stateful). */
   signal: AbortSignal

@@ -57,30 +57,8 @@ export const samplingShape = {
   return_token_ids: z.nullish(z.boolean()),
 }
 
-export const PROMPT_VARIABLES_MAX = 64
-export const PROMPT_VARIABLE_CHARS_MAX = 262_144
-
-/** A stored prompt template: the version, else the label, else the label `production`. */
-export const promptReferenceSchema = z.strictObject({
-  id: z.string().check(z.minLength(1), z.maxLength(64)),
-  version: z.optional(z.int().check(z.minimum(1))),
-  label: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
-  variables: z.optional(
-    z.record(
-      z.string().check(z.minLength(1), z.maxLength(64)),
-      z.union([
-        z.string().check(z.maxLength(PROMPT_VARIABLE_CHARS_MAX)),
-        z.number(),
-        z.boolean(),
-        z.array(z.string().check(z.maxLength(4_096))).check(z.maxLength(256)),
-      ]),
-    ),
-  ),
-})
-
 export const chatRequestSchema = z.looseObject({
   ...samplingShape,
-  prompt: z.nullish(promptReferenceSchema),
   messages: z.array(messageSchema).check(z.minLength(1), z.maxLength(MESSAGES_MAX)),
   max_completion_tokens: z.nullish(z.int().check(z.minimum(1), z.maximum(MAX_TOKENS_MAX))),
   logprobs: z.nullish(z.boolean()),

@@ -2,6 +2,7 @@
 
 import type { CompletePorts, Principal } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
+import type { NewPrompt, NewVersion, Template } from '../contract/prompt-template.ts'
 import type { ErrorValue } from '../errors.ts'
 
 /** API keys by the SHA-256 of their text, lower-case hexadecimal. Compares in constant time. */
@@ -23,6 +24,45 @@ export type MetricsReader = {
   text(): Promise<string>
 }
 
+/** One page of a list: what comes after the object with the id `after`, at most `limit` of it. */
+export type PageRequest = { limit: number; after?: string }
+export type Page<Item> = { data: Item[]; hasMore: boolean }
+
+export type PromptRecord = {
+  id: string
+  description: string
+  /** Ours, the same for every tenant; read-only. */
+  builtIn: boolean
+  latestVersion: number
+  labels: Readonly<Record<string, number>>
+  createdAtMs: number
+  updatedAtMs: number
+}
+
+export type PromptVersionRecord = {
+  version: number
+  template: Template
+  note: string
+  createdBy: string
+  createdAtMs: number
+}
+
+/** A tenant's prompt templates and the built-in ones. Rejects with prompt_not_found, already_exists or invalid_request. */
+export type PromptLibrary = {
+  list(tenantId: string, page: PageRequest): Promise<Page<PromptRecord>>
+  get(tenantId: string, id: string): Promise<PromptRecord>
+  create(tenantId: string, by: string, prompt: NewPrompt): Promise<PromptRecord>
+  describe(tenantId: string, id: string, description: string): Promise<PromptRecord>
+  remove(tenantId: string, id: string): Promise<void>
+  addVersion(tenantId: string, by: string, id: string, version: NewVersion): Promise<PromptVersionRecord>
+  version(tenantId: string, id: string, version: number): Promise<PromptVersionRecord>
+  versions(tenantId: string, id: string, page: PageRequest): Promise<Page<PromptVersionRecord>>
+  point(tenantId: string, by: string, id: string, label: string, version: number): Promise<PromptRecord>
+  unpoint(tenantId: string, id: string, label: string): Promise<PromptRecord>
+  /** A unified diff; empty when nothing differs. */
+  diff(tenantId: string, id: string, from: number, to: number): Promise<string>
+}
+
 /** What settings say to routes and middleware. */
 export type HttpSettings = {
   /** The largest body of any route; text-only routes take less. */
@@ -41,5 +81,6 @@ export type HttpPorts = {
   sha256Hex(text: string): string
   conversations: Conversations
   metrics: MetricsReader
+  promptLibrary: PromptLibrary
   settings: HttpSettings
 }

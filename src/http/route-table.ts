@@ -10,6 +10,23 @@ import { metrics } from './routes/metrics.ts'
 import { listModels, retrieveModel } from './routes/models.ts'
 import { openapi } from './routes/openapi.ts'
 
+import {
+  createPromptVersion,
+  diffPromptVersions,
+  listPromptVersions,
+  pointPromptLabel,
+  removePromptLabel,
+  retrievePromptVersion,
+} from './routes/prompt-versions.ts'
+import {
+  changePrompt,
+  createPrompt,
+  deletePrompt,
+  listPrompts,
+  renderPrompt,
+  retrievePrompt,
+} from './routes/prompts.ts'
+
 export const routes: readonly Route[] = [
   chatCompletions,
   completions,
@@ -17,6 +34,18 @@ export const routes: readonly Route[] = [
   retrieveModel,
   chat,
   generate,
+  listPrompts,
+  createPrompt,
+  retrievePrompt,
+  changePrompt,
+  deletePrompt,
+  renderPrompt,
+  listPromptVersions,
+  createPromptVersion,
+  retrievePromptVersion,
+  diffPromptVersions,
+  pointPromptLabel,
+  removePromptLabel,
   metrics,
   health,
   openapi,

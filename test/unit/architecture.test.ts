@@ -110,6 +110,7 @@ const PACKAGES: Record<string, RegExp> = {
   'upstream/': /^zod\/mini$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
   'observe/': /^cloudflare:workers$/,
+  'prompts/': /^diff$/,
 }
 
 test('the architecture test sees the code', () => {
@@ -300,11 +301,20 @@ describe('documents', () => {
     expect(untested).toEqual([])
   })
 
-  test('README.md lists every route of the edge, and only those', async () => {
+  test('README.md and the pages of docs/ list every route of the edge once, and only those', async () => {
     const { routes } = await import('../../src/http/route-table.ts')
-    const rows = [...read('README.md').matchAll(/^\| `(GET|POST|PUT|PATCH|DELETE) (\/\S*)` \|/gm)].map(
-      (m) => `${m[1]} ${m[2]}`,
-    )
+    const pages = [
+      'README.md',
+      ...readdirSync(join(ROOT, 'docs'))
+        .filter((name) => name.endsWith('.md'))
+        .map((name) => `docs/${name}`),
+    ]
+    const rows = [
+      ...pages
+        .map(read)
+        .join('\n')
+        .matchAll(/^\| `(GET|POST|PUT|PATCH|DELETE) (\/\S*)` \|/gm),
+    ].map((m) => `${m[1]} ${m[2]}`)
     expect(rows.sort()).toEqual(routes.map((route) => `${route.method} ${route.path}`).sort())
   })
 })

@@ -143,12 +143,17 @@ describe('the route table', () => {
     expect(routes.filter((route) => route.access === 'open').map((route) => route.path)).toEqual(OPEN_ROUTES)
   })
 
-  test("answers OpenAI's envelope under /v1 and problem details elsewhere", () => {
-    expect(routes.filter((route) => route.path.startsWith('/v1/') !== (route.errors === 'openai'))).toEqual([])
+  test("answers OpenAI's envelope on its routes, OAuth's where tokens are given, and problem details elsewhere", () => {
+    const OURS = /^\/v1\/(prompts)(\/|$)/
+    const shape = (path: string) =>
+      path.startsWith('/v1/') && !OURS.test(path) ? 'openai' : path === '/auth/token' ? 'oauth' : 'problem'
+    expect(routes.filter((route) => route.errors !== shape(route.path))).toEqual([])
   })
 
   test('bounds the body of every route that may have one', () => {
-    expect(routes.filter((route) => (route.method === 'POST') !== (route.body !== undefined))).toEqual([])
+    expect(
+      routes.filter((route) => ['POST', 'PUT', 'PATCH'].includes(route.method) !== (route.body !== undefined)),
+    ).toEqual([])
   })
 })
 
@@ -197,10 +202,13 @@ describe('the OpenAPI document', () => {
           expect(status).toMatch(/^[1-5]\d\d$/)
           expect(response.description).not.toBe('')
         }
-        // Each template variable has its parameter, and the reverse.
+        // Each template variable has its parameter, and the reverse; what is in the query is never demanded.
         const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true }))
-        expect(parameters).toMatchObject(inPath)
-        expect(parameters).toHaveLength(inPath.length)
+        const byPlace = (place: string) => parameters.filter((parameter) => parameter.in === place)
+        expect(byPlace('path')).toMatchObject(inPath)
+        expect(byPlace('path')).toHaveLength(inPath.length)
+        expect(byPlace('query').filter(({ required }) => required)).toEqual([])
+        expect(parameters).toHaveLength(byPlace('path').length + byPlace('query').length)
       }
     }
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, target]) => target)

@@ -3,7 +3,8 @@ import * as z from 'zod/mini'
 import { ERRORS, type ErrorCode } from '../../errors.ts'
 import type { ErrorShape, Route } from '../route.ts'
 import { FIELD_NOTES } from './field-notes.ts'
-import { OPERATIONS, type Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
+import { OPERATIONS } from './operations.ts'
 import { COMPONENTS, type ComponentName } from './schemas.ts'
 
 type Json = { [field: string]: unknown }
@@ -36,6 +37,7 @@ export function buildOpenApiDocument(options: { routes: readonly Route[]; versio
       { name: 'Completions', description: 'Answers from a model, nothing stored.' },
       { name: 'Conversations', description: 'The history is kept for you.' },
       { name: 'Models', description: 'What there is to ask.' },
+      { name: 'Prompts', description: 'Templates that are stored, versioned and filled here.' },
       { name: 'Operation', description: 'For those who run it.' },
     ],
     paths,
@@ -49,12 +51,19 @@ export function buildOpenApiDocument(options: { routes: readonly Route[]; versio
 }
 
 function operationObject(route: Route, operation: Operation): Json {
-  const parameters = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+  const inPath = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
     schema: { type: 'string' },
   }))
+  const inQuery = Object.entries(operation.query ?? {}).map(([name, description]) => ({
+    name,
+    in: 'query',
+    description,
+    schema: { type: 'string' },
+  }))
+  const parameters = [...inPath, ...inQuery]
   return {
     operationId: operation.id,
     tags: [operation.tag],
@@ -73,7 +82,7 @@ function operationObject(route: Route, operation: Operation): Json {
         }
       : {}),
     responses: {
-      200: { description: 'Success.', content: mapValues(operation.answers, answerObject) },
+      [operation.status ?? 200]: { description: 'Success.', content: mapValues(operation.answers, answerObject) },
       ...errorResponses(route.errors, [...operation.errors, 'internal_error']),
     },
   }
@@ -86,6 +95,17 @@ function answerObject(answer: Operation['answers'][string]): Json {
   }
 }
 
+const ERROR_MEDIA: Record<ErrorShape, string> = {
+  openai: 'application/json',
+  oauth: 'application/json',
+  problem: 'application/problem+json',
+}
+const ERROR_SCHEMAS: Record<ErrorShape, ComponentName> = {
+  openai: 'OpenAiError',
+  oauth: 'OAuthError',
+  problem: 'Problem',
+}
+
 function errorResponses(shape: ErrorShape, codes: readonly ErrorCode[]): Json {
   const byStatus: { [status: number]: ErrorCode[] } = {}
   for (const code of codes) {
@@ -95,9 +115,7 @@ function errorResponses(shape: ErrorShape, codes: readonly ErrorCode[]): Json {
   return mapValues(byStatus, (sameStatus) => ({
     description: sameStatus.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' '),
     content: {
-      [shape === 'openai' ? 'application/json' : 'application/problem+json']: {
-        schema: reference(shape === 'openai' ? 'OpenAiError' : 'Problem'),
-      },
+      [ERROR_MEDIA[shape]]: { schema: reference(ERROR_SCHEMAS[shape]) },
     },
   }))
 }

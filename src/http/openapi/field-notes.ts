@@ -22,6 +22,13 @@ const SAMPLING = {
   return_token_ids: 'Also give the token ids of the prompt and of the answer.',
 }
 
+const VERSION = {
+  messages: 'Role and text of each message; `{{name}}` stands for a variable.',
+  variables: 'By name: `type` (text, number, boolean, list, choice), `default`, bounds.',
+  note: 'Why this version.',
+  labels: 'Labels to point to it at once.',
+}
+
 export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>> = {
   ChatRequest: {
     ...SAMPLING,
@@ -54,5 +61,18 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   GenerateRequest: {
     text: 'The text to continue.',
     max_length: 'The longest continuation, in tokens.',
+  },
+  NewPrompt: {
+    id: 'Name of the template, by which requests ask for it.',
+    description: 'What it is for.',
+    ...VERSION,
+  },
+  PromptChange: { description: 'What it is for.' },
+  NewPromptVersion: VERSION,
+  LabelChange: { version: 'Number of the version.' },
+  RenderRequest: {
+    version: 'Number of the version.',
+    label: 'Else what this label points to, else `production`.',
+    variables: 'By name: text, a number, true or false, or a list of texts.',
   },
 }

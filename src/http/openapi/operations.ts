@@ -1,21 +1,8 @@
 /** What the OpenAPI document says of each route beyond the route table. Not in the bundle: see schemas.ts. */
 import type { ErrorCode } from '../../errors.ts'
-import type { ComponentName } from './schemas.ts'
+import { BODY, KEY, type Operation } from './operation.ts'
+import { PROMPT_OPERATIONS } from './prompt-operations.ts'
 
-export type Operation = {
-  id: string
-  tag: 'Completions' | 'Models' | 'Conversations' | 'Operation'
-  summary: string
-  description: string
-  request?: { schema: ComponentName; example: object }
-  /** The answers with status 200, by media type. */
-  answers: Readonly<Record<string, { schema?: ComponentName; example?: unknown }>>
-  /** Beyond those that any route may give. */
-  errors: readonly ErrorCode[]
-}
-
-const KEY: readonly ErrorCode[] = ['invalid_api_key', 'permission_denied']
-const BODY: readonly ErrorCode[] = ['invalid_json', 'invalid_request', 'body_too_large', 'unsupported_media_type']
 const MODEL: readonly ErrorCode[] = [
   'model_not_found',
   'context_length_exceeded',
@@ -70,7 +57,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       },
       'text/event-stream': { schema: 'ChatChunk' },
     },
-    errors: COMPLETION,
+    errors: [...COMPLETION, 'prompt_not_found'],
   },
   'POST /v1/completions': {
     id: 'createCompletion',
@@ -157,6 +144,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answers: { 'application/json': { schema: 'GenerateResponse', example: { generated_text: ' four, five, six,' } } },
     errors: COMPLETION,
   },
+  ...PROMPT_OPERATIONS,
   'GET /metrics': {
     id: 'metrics',
     tag: 'Operation',

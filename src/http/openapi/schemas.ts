@@ -3,9 +3,24 @@
  * test/worker/edge-completions.test.ts parses real answers with them. Only scripts/build-openapi.ts and tests import this: it is not in the bundle.
  */
 import * as z from 'zod/mini'
-import { chatRequestSchema, messageSchema, textRequestSchema } from '../../contract/chat-completion.ts'
+import { messageSchema, textRequestSchema } from '../../contract/chat-completion.ts'
 import { CONVERSATION_ID, chatTurnRequestSchema } from '../../contract/chat-turn.ts'
 import { generateRequestSchema } from '../../contract/generate.ts'
+import {
+  labelChangeSchema,
+  newPromptSchema,
+  newVersionSchema,
+  promptChangeSchema,
+  promptedChatRequestSchema,
+  renderRequestSchema,
+} from '../../contract/prompt-template.ts'
+import {
+  promptListSchema,
+  promptSchema,
+  promptVersionListSchema,
+  promptVersionSchema,
+  renderedPromptSchema,
+} from './prompt-schemas.ts'
 
 const count = z.int().check(z.nonnegative())
 const finishReason = z.enum(['stop', 'length', 'tool_calls', 'content_filter'])
@@ -98,6 +113,8 @@ export const openAiErrorSchema = z.object({
   }),
 })
 
+export const oauthErrorSchema = z.object({ error: z.string(), error_description: z.string(), request_id: z.string() })
+
 export const problemSchema = z.object({
   type: z.string(),
   title: z.string(),
@@ -114,7 +131,7 @@ export const problemSchema = z.object({
 /** Name in `components.schemas`, and a sentence. */
 export const COMPONENTS = {
   ChatRequest: [
-    chatRequestSchema,
+    promptedChatRequestSchema,
     'A chat completion request. Fields that are not listed here pass through to the model.',
   ],
   Message: [messageSchema, 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
@@ -132,8 +149,19 @@ export const COMPONENTS = {
   GenerateResponse: [generateResponseSchema, 'The continuation, without the text itself.'],
   Model: [modelSchema, 'A model that this installation serves.'],
   ModelList: [modelListSchema, 'All models.'],
+  NewPrompt: [newPromptSchema, 'A template and its first version.'],
+  PromptChange: [promptChangeSchema, 'What may change of a template.'],
+  NewPromptVersion: [newVersionSchema, 'A version: never changed once it is stored.'],
+  LabelChange: [labelChangeSchema, 'Where a label points.'],
+  RenderRequest: [renderRequestSchema, 'Which version to fill, and with what.'],
+  Prompt: [promptSchema, 'A template.'],
+  PromptList: [promptListSchema, 'A page of templates.'],
+  PromptVersion: [promptVersionSchema, 'One version of a template.'],
+  PromptVersionList: [promptVersionListSchema, 'A page of versions.'],
+  RenderedPrompt: [renderedPromptSchema, 'The messages that the template becomes.'],
   Health: [healthSchema, 'The edge answers.'],
   OpenAiError: [openAiErrorSchema, "An error in OpenAI's envelope."],
+  OAuthError: [oauthErrorSchema, 'An error as RFC 6749 5.2 has it.'],
   Problem: [problemSchema, 'An error as RFC 9457 problem details.'],
 } as const satisfies Record<string, readonly [z.ZodMiniType, string]>
 

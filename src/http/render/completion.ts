@@ -2,7 +2,7 @@
 import { assembleChat, assembleText } from '../../chat/assemble.ts'
 import { callerView } from '../../chat/caller-view.ts'
 import { complete } from '../../chat/complete.ts'
-import type { ModelRequest } from '../../chat/ports.ts'
+import type { CallerRequest } from '../../chat/ports.ts'
 import { type AppContext, principalOf } from '../route.ts'
 import { eventStream } from './event-stream.ts'
 
@@ -14,7 +14,7 @@ const STREAM_HEADERS = {
 }
 
 /** Throws an AppError as long as nothing has been sent. */
-export async function respondWithCompletion(context: AppContext, request: ModelRequest): Promise<Response> {
+export async function respondWithCompletion(context: AppContext, request: CallerRequest): Promise<Response> {
   const requestId = context.get('requestId')
   const callerSignal = context.req.raw.signal
   context.set('model', request.body.model)

@@ -1,0 +1,32 @@
+/** What the document says of one route, and the errors that many share. */
+import type { ErrorCode } from '../../errors.ts'
+import type { ComponentName } from './schemas.ts'
+
+export type Operation = {
+  id: string
+  tag: 'Completions' | 'Models' | 'Conversations' | 'Prompts' | 'Operation'
+  summary: string
+  description: string
+  /** What each parameter of the query means. */
+  query?: Readonly<Record<string, string>>
+  request?: { schema: ComponentName; example: object }
+  /** Of a success; 200 unless said otherwise. */
+  status?: 201
+  /** The answers with that status, by media type. */
+  answers: Readonly<Record<string, { schema?: ComponentName; example?: unknown }>>
+  /** Beyond those that any route may give. */
+  errors: readonly ErrorCode[]
+}
+
+export const KEY: readonly ErrorCode[] = ['invalid_api_key', 'permission_denied']
+export const BODY: readonly ErrorCode[] = [
+  'invalid_json',
+  'invalid_request',
+  'body_too_large',
+  'unsupported_media_type',
+]
+
+export const PAGE_QUERY = {
+  limit: 'How many at most, from 1 to 100. Default 20.',
+  after: 'Those after this one: `next` of the page before.',
+} as const

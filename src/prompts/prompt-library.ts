@@ -1,0 +1,94 @@
+/** What `/v1/prompts` works on: the tenant's own templates, and the built-in ones behind them. */
+import type { Template } from '../contract/prompt-template.ts'
+import type { Page, PromptLibrary, PromptRecord, PromptVersionRecord } from '../http/ports.ts'
+import { BUILT_IN_TEMPLATES } from './built-in-templates.ts'
+import { compileTemplate } from './compiled-template.ts'
+import { type NewVersion, notFound, type PromptStore } from './prompt-store.ts'
+import { templateDiff } from './template-diff.ts'
+
+/** A new prompt works at once where its author names no label. */
+const FIRST_LABELS = ['production']
+const BUILT_IN_IDS = BUILT_IN_TEMPLATES.map(({ id }) => id)
+
+export function promptLibrary(store: PromptStore): PromptLibrary {
+  async function version(tenantId: string, id: string, number: number): Promise<PromptVersionRecord> {
+    const stored = await store.version(tenantId, id, number)
+    if (stored) return stored
+    const builtIn = (await store.get(tenantId, id)) ? undefined : builtInVersion(id, number)
+    if (!builtIn) throw notFound()
+    return builtIn
+  }
+
+  return {
+    version,
+
+    async list(tenantId, page) {
+      const [own, hidden] = await Promise.all([store.list(tenantId, page), store.known(tenantId, BUILT_IN_IDS)])
+      return merged(own, hidden, page)
+    },
+
+    async get(tenantId, id) {
+      const record = (await store.get(tenantId, id)) ?? builtInRecord(id)
+      if (!record) throw notFound()
+      return record
+    },
+
+    async create(tenantId, by, { id, description = '', note = '', labels = FIRST_LABELS, ...template }) {
+      return store.create(tenantId, by, { id, description, ...checked(template, note, labels) })
+    },
+
+    describe: store.describe,
+    remove: store.remove,
+
+    async addVersion(tenantId, by, id, { note = '', labels = [], ...template }) {
+      return store.addVersion(tenantId, by, id, checked(template, note, labels))
+    },
+
+    async versions(tenantId, id, page) {
+      const builtIn = (await store.get(tenantId, id)) ? undefined : builtInVersion(id, 1)
+      return builtIn
+        ? { data: page.after === undefined ? [builtIn] : [], hasMore: false }
+        : store.versions(tenantId, id, page)
+    },
+
+    point: store.point,
+    unpoint: store.unpoint,
+
+    async diff(tenantId, id, from, to) {
+      const [before, after] = await Promise.all([version(tenantId, id, from), version(tenantId, id, to)])
+      return templateDiff(id, before, after)
+    },
+  }
+}
+
+function checked(template: Template, note: string, labels: readonly string[]): NewVersion {
+  compileTemplate(template)
+  return { template, note, labels: [...new Set(labels)] }
+}
+
+function merged(
+  own: Page<PromptRecord>,
+  hiddenIds: ReadonlySet<string>,
+  { limit, after = '' }: { limit: number; after?: string },
+): Page<PromptRecord> {
+  const builtIns = BUILT_IN_TEMPLATES.filter(({ id }) => id > after && !hiddenIds.has(id)).flatMap(({ id }) => {
+    const record = builtInRecord(id)
+    return record ? [record] : []
+  })
+  const all = [...own.data, ...builtIns].sort((a, b) => (a.id < b.id ? -1 : 1))
+  return { data: all.slice(0, limit), hasMore: own.hasMore || all.length > limit }
+}
+
+function builtInRecord(id: string): PromptRecord | undefined {
+  const template = BUILT_IN_TEMPLATES.find((each) => each.id === id)
+  if (!template) return undefined
+  const { description } = template
+  return { id, description, builtIn: true, latestVersion: 1, labels: { production: 1 }, createdAtMs: 0, updatedAtMs: 0 }
+}
+
+function builtInVersion(id: string, number: number): PromptVersionRecord | undefined {
+  const template = BUILT_IN_TEMPLATES.find((each) => each.id === id)
+  if (!template || number !== 1) return undefined
+  const { messages, variables } = template
+  return { version: 1, template: { messages, variables }, note: '', createdBy: 'perigee', createdAtMs: 0 }
+}
