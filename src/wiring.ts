@@ -10,6 +10,8 @@ import { noCache } from './cache/no-cache.ts'
 import type { Deployment, TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
+import { type Directory, directory } from './directory/directory.ts'
+import { kvReserve } from './directory/reserve.ts'
 import type { Env } from './env.ts'
 import { noFilters } from './filter/no-filters.ts'
 import type { HttpPorts } from './http/ports.ts'
@@ -24,6 +26,8 @@ import { tokenCounter } from './upstream/token-counter.ts'
 /** All ports of one isolate. A Durable Object uses `complete`, `tokenCounter` and `config`; routes use what HttpPorts says. */
 export type Wiring = HttpPorts & {
   config: Config
+  /** What each isolate remembers of D1. */
+  directory: Directory
   tokenCounter: TokenCounter
 }
 
@@ -64,8 +68,19 @@ function makeWiring(env: Env): Wiring {
     collector: () => env.METRICS.getByName('all'),
     waitUntil,
   })
+  const isolateDirectory = directory({
+    config: () => env.CONFIG.getByName('all'),
+    reserve: kvReserve(env.RESERVE),
+    waitUntil,
+    nowMs: () => Date.now(),
+    setTimer(ms, call) {
+      const timer = setTimeout(call, ms)
+      return () => clearTimeout(timer)
+    },
+  })
   return {
     config,
+    directory: isolateDirectory,
     tokenCounter: tokenCounter(endpoint),
     complete: {
       models,
