@@ -1,5 +1,6 @@
 /** The Worker's bindings and variables as the platform hands them over. Variables are raw text: only src/config.ts reads them. */
 import type { Conversation } from './conversation/conversation.ts'
+import type { Config } from './directory/config-object.ts'
 import type { Metrics } from './observe/metrics-object.ts'
 
 type Bindings = Readonly<{
@@ -9,6 +10,8 @@ type Bindings = Readonly<{
   RESERVE: KVNamespace
   CONVERSATION: DurableObjectNamespace<Conversation>
   METRICS: DurableObjectNamespace<Metrics>
+  /** What has changed in DB, for isolates to ask. */
+  CONFIG: DurableObjectNamespace<Config>
 }>
 
 /** Every name in src/config.ts; which of them is set is the deployment's choice. */

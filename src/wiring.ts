@@ -10,14 +10,16 @@ import { noCache } from './cache/no-cache.ts'
 import type { Deployment, TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
+import { type Directory, directory } from './directory/directory.ts'
+import { kvReserve } from './directory/reserve.ts'
 import type { Env } from './env.ts'
 import { noFilters } from './filter/no-filters.ts'
 import type { HttpPorts } from './http/ports.ts'
 import { noLimits } from './limits/no-limits.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
-import { compileTemplate } from './prompts/compiled-template.ts'
 import { promptLibrary } from './prompts/prompt-library.ts'
 import { promptStore } from './prompts/prompt-store.ts'
+import { rememberedPrompts } from './prompts/remembered-prompts.ts'
 import { storedPrompts } from './prompts/stored-prompts.ts'
 import { attemptInOrder } from './upstream/attempt.ts'
 import { configuredModels } from './upstream/configured-models.ts'
@@ -27,6 +29,8 @@ import { tokenCounter } from './upstream/token-counter.ts'
 /** All ports of one isolate. A Durable Object uses `complete`, `tokenCounter` and `config`; routes use what HttpPorts says. */
 export type Wiring = HttpPorts & {
   config: Config
+  /** What each isolate remembers of D1. */
+  directory: Directory
   tokenCounter: TokenCounter
 }
 
@@ -67,19 +71,29 @@ function makeWiring(env: Env): Wiring {
     collector: () => env.METRICS.getByName('all'),
     waitUntil,
   })
-  const prompts = promptStore({ db: env.DB, now: Date.now, newId: () => crypto.randomUUID() })
+  const isolateDirectory = directory({
+    config: () => env.CONFIG.getByName('all'),
+    reserve: kvReserve(env.RESERVE),
+    waitUntil,
+    nowMs: () => Date.now(),
+    setTimer(ms, call) {
+      const timer = setTimeout(call, ms)
+      return () => clearTimeout(timer)
+    },
+  })
+  const prompts = promptStore({
+    db: env.DB,
+    now: Date.now,
+    newId: () => crypto.randomUUID(),
+    changed: isolateDirectory.changed,
+  })
   return {
     config,
+    directory: isolateDirectory,
     tokenCounter: tokenCounter(endpoint),
     complete: {
       models,
-      prompts: storedPrompts({
-        pointersOf: prompts.pointers,
-        templateOf: async (tenantId, promptId, _, version) => {
-          const stored = await prompts.version(tenantId, promptId, version)
-          return stored && compileTemplate(stored.template)
-        },
-      }),
+      prompts: storedPrompts(rememberedPrompts(isolateDirectory, prompts)),
       filters: noFilters,
       cache: noCache,
       admission: noLimits,

@@ -22,12 +22,18 @@ export type Pointers = { generation: string; labels: Readonly<Record<string, num
 
 export type NewVersion = { template: Template; note: string; labels: readonly string[] }
 
-type Options = { db: D1Database; now: () => number; newId: () => string }
+type Options = {
+  db: D1Database
+  now: () => number
+  newId: () => string
+  /** Called after a commit; see src/directory/. */
+  changed: () => Promise<void>
+}
 
 export type PromptStore = ReturnType<typeof promptStore>
 
 /** All methods but `get`, `pointers` and `version` reject with prompt_not_found where there is none. */
-export function promptStore({ db, now, newId }: Options) {
+export function promptStore({ db, now, newId, changed }: Options) {
   async function row(tenantId: string, id: string): Promise<PromptRow | undefined> {
     const query = `SELECT ${PROMPT_COLUMNS} FROM prompt WHERE tenant_id = ? AND prompt_id = ?`
     return (await db.prepare(query).bind(tenantId, id).first<PromptRow>()) ?? undefined
@@ -39,13 +45,19 @@ export function promptStore({ db, now, newId }: Options) {
     return known
   }
 
+  async function commit<Row>(statements: D1PreparedStatement[]): Promise<D1Result<Row>[]> {
+    const results = await db.batch<Row>(statements)
+    await changed()
+    return results
+  }
+
   /** Runs the statements, then answers with the prompt as it is now. */
   async function write(tenantId: string, id: string, statements: D1PreparedStatement[]): Promise<PromptRecord> {
-    await db.batch([...statements, changed(tenantId, id)])
+    await commit([...statements, changeRow(tenantId, id)])
     return promptRecord(await found(tenantId, id))
   }
 
-  const changed = (tenantId: string, id: string) =>
+  const changeRow = (tenantId: string, id: string) =>
     db
       .prepare("INSERT INTO change (kind, tenant_id, subject, at_ms) VALUES ('prompt', ?, ?, ?)")
       .bind(tenantId, id, now())
@@ -104,7 +116,7 @@ export function promptStore({ db, now, newId }: Options) {
     ): Promise<PromptRecord> {
       const at = { tenantId, id, generation: newId() }
       // The conditions are in the statements: of two callers at once one finds the other's row, and then all of its own do nothing.
-      const [created] = await db.batch([
+      const [created] = await commit([
         db
           .prepare(
             `INSERT INTO prompt (tenant_id, prompt_id, generation, description, latest_version, created_at_ms, updated_at_ms)
@@ -114,7 +126,7 @@ export function promptStore({ db, now, newId }: Options) {
           .bind(tenantId, id, at.generation, description, now()),
         insertLatest(at, by, first),
         ...first.labels.map((label) => point(at, by, label, 1)),
-        changed(tenantId, id),
+        changeRow(tenantId, id),
       ])
       if (created?.meta.changes === 0) {
         if (!(await row(tenantId, id))) throw full(`A tenant may have ${PROMPTS_MAX} prompts.`)
@@ -132,7 +144,7 @@ export function promptStore({ db, now, newId }: Options) {
       await found(tenantId, id)
       const from = (table: string) =>
         db.prepare(`DELETE FROM ${table} WHERE tenant_id = ? AND prompt_id = ?`).bind(tenantId, id)
-      await db.batch([from('prompt_label'), from('prompt_version'), from('prompt'), changed(tenantId, id)])
+      await commit([from('prompt_label'), from('prompt_version'), from('prompt'), changeRow(tenantId, id)])
     },
 
     async addVersion(tenantId: string, by: string, id: string, next: NewVersion): Promise<PromptVersionRecord> {
@@ -141,11 +153,11 @@ export function promptStore({ db, now, newId }: Options) {
       const at = { tenantId, id, generation }
       const counting = `UPDATE prompt SET latest_version = latest_version + 1, updated_at_ms = ?
         WHERE tenant_id = ? AND prompt_id = ? AND generation = ?`
-      const [, inserted] = await db.batch<VersionRow>([
+      const [, inserted] = await commit<VersionRow>([
         db.prepare(counting).bind(now(), tenantId, id, generation),
         insertLatest(at, by, next),
         ...next.labels.map((label) => point(at, by, label, 'latest_version')),
-        changed(tenantId, id),
+        changeRow(tenantId, id),
       ])
       const stored = inserted?.results[0]
       // Deleted in between: nothing was inserted.

@@ -6,7 +6,7 @@ import { BUILT_IN_TEMPLATES } from './built-in-templates.ts'
 import { type CompiledTemplate, compileTemplate, fillTemplate } from './compiled-template.ts'
 import type { Pointers } from './prompt-store.ts'
 
-type Options = {
+export type StoredPromptsOptions = {
   /** Undefined when the tenant has no prompt of this id. */
   pointersOf(tenantId: string, promptId: string): Pointers | undefined | Promise<Pointers | undefined>
   /** Versions never change: what is remembered under these four stays true. */
@@ -20,7 +20,7 @@ type Options = {
 
 const DEFAULT_LABEL = 'production'
 
-export function storedPrompts({ pointersOf, templateOf }: Options): Prompts {
+export function storedPrompts({ pointersOf, templateOf }: StoredPromptsOptions): Prompts {
   function chosen(tenantId: string, asked: Asked, pointers: Pointers | undefined) {
     const { id, version: wanted, label = DEFAULT_LABEL } = asked.reference
     if (!pointers) return rendered(builtIn(id, wanted, label), asked, 1)
