@@ -1,0 +1,58 @@
+/**
+ * Serves the built Worker in workerd with all its bindings, D1 and KV too, without wrangler's proxy: Miniflare writes the configuration and
+ * starts workerd, and a socket of the Worker's own leads past Miniflare's entry. Run by contenders.ts, pinned to the server's core.
+ *
+ *     node miniflare-worker.ts '{"bundle": FILE, "folder": DIR, "vars": {...}, "seed": ["INSERT ...", ...]}'
+ *
+ * Prints `listening PORT` once the tables are there and filled.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
+import { unstable_getMiniflareWorkerOptions, unstable_splitSqlQuery } from 'wrangler'
+
+export type MiniflareWorker = {
+  bundle: string
+  /** Where objects and databases are stored. */
+  folder: string
+  vars: Readonly<Record<string, string>>
+  /** Statements to run after the migrations, each with its parameters. */
+  seed: readonly { sql: string; values: readonly (string | number | null)[] }[]
+}
+
+const ROOT = join(import.meta.dirname, '../../..')
+
+const [text] = process.argv.slice(2)
+// Sound: contenders.ts made it.
+const { bundle, folder, vars, seed } = JSON.parse(text ?? '') as MiniflareWorker
+const { workerOptions } = unstable_getMiniflareWorkerOptions(join(ROOT, 'wrangler.toml'))
+// Sound: wrangler makes them for Miniflare; its types leave them open.
+const settings = workerOptions as Parameters<typeof convertV4MiniflareOptions>[0] & { bindings?: object }
+const miniflare = new Miniflare(
+  convertV4MiniflareOptions({
+    ...settings,
+    name: 'perigee',
+    rootPath: ROOT,
+    modules: [{ type: 'ESModule', path: bundle }],
+    bindings: { ...settings.bindings, ...vars },
+    // Miniflare would put a Worker of its own before each outbound call.
+    stripCfConnectingIp: false,
+    unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+    resourcePersistencePath: folder,
+    cf: false,
+    // Nothing is done with log lines; what it costs to write them stays.
+    handleStructuredLogs: () => undefined,
+  }),
+)
+const db = await miniflare.getD1Database('DB')
+const migrations = readdirSync(join(ROOT, 'migrations')).sort()
+for (const name of migrations) {
+  const statements = unstable_splitSqlQuery(readFileSync(join(ROOT, 'migrations', name), 'utf8'))
+  await db.batch(statements.map((statement) => db.prepare(statement)))
+}
+if (seed.length > 0) await db.batch(seed.map(({ sql, values }) => db.prepare(sql).bind(...values)))
+const { port } = await miniflare.unsafeGetDirectURL()
+console.log(`listening ${port}`)
+process.on('SIGTERM', () => {
+  miniflare.dispose().finally(() => process.exit(0))
+})
