@@ -25,10 +25,10 @@ export type AnswerShape = {
 /** Ids are undefined where the caller did not ask for them. */
 export type ChoiceShape = {
   /** Events before the first piece. */
-  opening(promptIds: number[] | undefined): unknown[]
+  opening(promptIds: number[] | undefined): object[]
   /** Null when there is nothing to say yet, which is never the case where there are ids or log-probabilities. */
-  piece(piece: ShownPiece): unknown
-  closing(reason: FinishReason): unknown
+  piece(piece: ShownPiece): object | null
+  closing(reason: FinishReason): object
   whole(answer: WholeAnswer): unknown
 }
 
@@ -67,7 +67,10 @@ export function deliverAnswer(
 async function stream(serving: Serving, plans: readonly AnswerPlan[], shape: AnswerShape, response: ServerResponse) {
   const clock = startClock(serving.metrics)
   const showIds = plans[0]?.returnTokenIds === true
+  const includeUsage = plans[0]?.includeUsage === true
   const choices = plans.map(({ index }) => shape.choice(index))
+  /** As OpenAI has it: who asks for usage finds the field in every event, null in all but the last. */
+  const send = (event: object) => events.send(includeUsage ? { ...event, usage: null } : event)
   const generation = startChoices(serving, plans, (event) => {
     if (event.type === 'error') {
       clock.over(event.code)
@@ -79,16 +82,19 @@ async function stream(serving: Serving, plans: readonly AnswerPlan[], shape: Ans
       clock.firstToken()
       if (text === '' && !showIds && (logged ?? []).length === 0) return
       const shown = choices[event.index]?.piece({ text, ids: showIds ? ids : undefined, logged }) ?? null
-      return shown === null ? undefined : events.send(shown)
+      return shown === null ? undefined : send(shown)
     }
-    if (event.type === 'end') return events.send(choices[event.index]?.closing(event.reason))
+    if (event.type === 'end') {
+      const closing = choices[event.index]?.closing(event.reason)
+      return closing && send(closing)
+    }
     clock.over('ok')
-    if (plans[0]?.includeUsage === true) events.send(shape.usage(event.usage))
+    if (includeUsage) events.send(shape.usage(event.usage))
     events.done()
   })
   const open = once(() => {
     for (const { index, prompt } of plans) {
-      for (const event of choices[index]?.opening(showIds ? prompt : undefined) ?? []) events.send(event)
+      for (const event of choices[index]?.opening(showIds ? prompt : undefined) ?? []) send(event)
     }
   })
   // After startChoices, which may still refuse with a status; its events come later.
