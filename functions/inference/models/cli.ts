@@ -1,4 +1,4 @@
-/** `npm run models -- pull MODEL | list | path MODEL | report MODEL | export FOLDER | quantize SOURCE`. */
+/** `npm run models -- pull MODEL | list | path MODEL | report MODEL | export FOLDER | quantize SOURCE | prune`. */
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { cacheDirectory } from './cache-directory.ts'
@@ -13,6 +13,7 @@ import { modelSource } from './model-source.ts'
 import { identifyModel, type ModelTarget } from './model-target.ts'
 import { readPin } from './pinned-weights.ts'
 import { progressWriter } from './progress-writer.ts'
+import { pruneCommand } from './prune-command.ts'
 import { quantiseCommand } from './quantise-command.ts'
 import { reportCommand } from './report-command.ts'
 
@@ -35,6 +36,8 @@ const USAGE = `Usage:
   npm run models -- quantize SOURCE --bits 8|4 --out DIR [--name NAME] [--text FILE] [--json]
                                               write it in fewer bits, and say how much worse it is on a text.
                                               SOURCE is such a folder, a GGUF file, or a MODEL
+  npm run models -- prune [--dry-run]         remove imported models that only older versions of Perigee read, and say
+                                              which and how many bytes; with --dry-run, only say
 
 HF_TOKEN is sent to the Hub, for repositories that ask for it; HF_ENDPOINT is a mirror.`
 
@@ -48,6 +51,7 @@ type Flags = {
   name?: string | undefined
   bits?: string | undefined
   text?: string | undefined
+  'dry-run'?: boolean | undefined
 }
 
 /** The exit status: 0 done, 1 failed and said why. */
@@ -64,6 +68,7 @@ async function main(argv: string[]): Promise<number> {
       name: { type: 'string' },
       bits: { type: 'string' },
       text: { type: 'string' },
+      'dry-run': { type: 'boolean' },
     } as const
     parsed = parseArgs({ args: argv, allowPositionals: true, options })
   } catch (error) {
@@ -80,6 +85,7 @@ async function main(argv: string[]): Promise<number> {
   }
   if (command === 'export') return say(await exportCommand(word, parsed.values))
   if (command === 'quantize') return say(await quantiseCommand(word, parsed.values))
+  if (command === 'prune') return say(await pruneCommand(parsed.values))
   return fail(command === undefined ? USAGE : `There is no command ${command}.\n${USAGE}`)
 }
 
