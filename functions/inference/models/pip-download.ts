@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { endWithUs } from './end-with-us.ts'
+import { atOurEnd } from './at-our-end.ts'
 
 /** A hundred megabytes over a slow line. */
 const PIP_TIMEOUT_MS = 900_000
@@ -37,7 +37,7 @@ export async function pipDownload(
       timeout: PIP_TIMEOUT_MS,
       env: { ...process.env, TMPDIR: temporary, TEMP: temporary, TMP: temporary },
     })
-    const release = endWithUs(child)
+    const release = atOurEnd(() => child.kill('SIGKILL'))
     const output = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (text: string) => {

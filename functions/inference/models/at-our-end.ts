@@ -1,22 +1,20 @@
-/** A child that is of no use without this process ends with it, also when a signal ends it: Node leaves children behind. */
-import type { ChildProcess } from 'node:child_process'
+/** What must be done when this process ends, also by a signal: Node leaves children and half-written folders behind. */
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** @returns what to call when the child has ended */
-export function endWithUs(child: ChildProcess): () => void {
-  const kill = () => child.kill('SIGKILL')
+/** @param action is synchronous. @returns what to call when it is no longer needed */
+export function atOurEnd(action: () => void): () => void {
   const onSignal = (signal: NodeJS.Signals) => {
-    kill()
+    action()
     release()
     // A listener keeps the signal from its work; others here have their own plan, such as answers that may end.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
   }
   const release = () => {
-    process.off('exit', kill)
+    process.off('exit', action)
     for (const signal of SIGNALS) process.off(signal, onSignal)
   }
-  process.on('exit', kill)
+  process.on('exit', action)
   for (const signal of SIGNALS) process.on(signal, onSignal)
   return release
 }
