@@ -13,8 +13,9 @@ export function callerView(request: ModelRequest): CallerView {
 
 /** The event as the caller may see it, or undefined when nothing is left of it. Never changes the event itself. */
 export function visibleEvent(event: ModelEvent, view: CallerView): ModelEvent | undefined {
+  // Null in all but the last event: it is no usage, and still a field that only who asked expects.
   const hidesUsage = !view.usage && event.usage !== undefined
-  if (hidesUsage && event.choices.length === 0) return undefined
+  if (hidesUsage && event.usage && event.choices.length === 0) return undefined
   let visible = event
   if (hidesUsage) {
     const { usage: _, ...rest } = visible

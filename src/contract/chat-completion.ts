@@ -93,7 +93,7 @@ export type Usage = {
   prompt_tokens_details?: { cached_tokens?: number }
 }
 
-/** One event of a stream. `choices` is empty in the last one, which carries `usage`. */
+/** One event of a stream. `choices` is empty in the last one, which carries `usage`; in the others it is null for those who asked for it. */
 export type ChatChunk = {
   id: string
   object: 'chat.completion.chunk'

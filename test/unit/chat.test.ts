@@ -230,6 +230,14 @@ describe('the view of a caller', () => {
     expect(event).toEqual(before)
   })
 
+  test('has the null usage of all events but the last where usage was asked for, and nowhere else', () => {
+    const event = chunk([{ delta: { content: 'a' } }], { usage: null })
+    expect(visibleEvent(event, ALL)).toBe(event)
+    expect(visibleEvent(event, NOTHING)).toEqual(chunk([{ delta: { content: 'a' } }]))
+    // Some endpoints say things of their own in an event without choices.
+    expect(visibleEvent(chunk([], { usage: null }), NOTHING)).toEqual(chunk([]))
+  })
+
   test('leaves out events of which nothing remains', () => {
     expect(visibleEvent(chunk([], { usage: USAGE }), NOTHING)).toBeUndefined()
     expect(visibleEvent(chunk([{ delta: { content: '' }, token_ids: [7] }]), NOTHING)).toBeUndefined()

@@ -106,10 +106,10 @@ export function usageChunk(usage: Usage = USAGE): ChatChunk {
 /** `Hello world`, with token ids, usage and the end, as our server answers the edge. */
 export const HELLO: readonly (string | object)[] = [
   ': waiting\n\n',
-  chunk({ delta: { role: 'assistant', content: '' } }, { prompt_token_ids: [1, 2, 3, 4, 5] }),
-  chunk({ delta: { content: 'Hello' }, token_ids: [10] }),
-  chunk({ delta: { content: ' world' }, token_ids: [11] }),
-  chunk({ delta: {}, finish_reason: 'stop', token_ids: [] }),
+  chunk({ delta: { role: 'assistant', content: '' } }, { prompt_token_ids: [1, 2, 3, 4, 5], usage: null }),
+  chunk({ delta: { content: 'Hello' }, token_ids: [10] }, { usage: null }),
+  chunk({ delta: { content: ' world' }, token_ids: [11] }, { usage: null }),
+  chunk({ delta: {}, finish_reason: 'stop', token_ids: [] }, { usage: null }),
   usageChunk(),
   DONE,
 ]

@@ -18,7 +18,12 @@ export const RANK_MAX = 512
 
 const schema = z.looseObject({
   peft_type: z.literal('LORA'),
-  r: z.int().check(z.minimum(1), z.maximum(RANK_MAX)),
+  r: z
+    .int(`must be a whole number from 1 to ${RANK_MAX}`)
+    .check(
+      z.minimum(1, 'must be at least 1'),
+      z.maximum(RANK_MAX, `the rank is more than ${RANK_MAX}, the most that is supported`),
+    ),
   lora_alpha: z.number().check(z.minimum(-1e6), z.maximum(1e6)),
   use_rslora: z.nullish(z.boolean()),
   task_type: z.nullish(z.literal('CAUSAL_LM')),

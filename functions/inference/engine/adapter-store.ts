@@ -17,6 +17,8 @@ export type AdapterStore = {
   hold(requestId: number, name: string): string
   /** A request has ended or was cancelled; of one that holds nothing this is no news. */
   release(requestId: number): void
+  /** Whether an adapter has this key: it is loaded, or a request that has not ended uses it. */
+  isThere(key: string): boolean
 }
 
 export function createAdapterStore(host: AdapterHost, read: (folder: string) => Promise<ReadAdapter>): AdapterStore {
@@ -24,9 +26,10 @@ export function createAdapterStore(host: AdapterHost, read: (folder: string) => 
   const held = new Map<number, string>()
   let loads = 0
 
+  const isThere = (key: string) => [...keys.values(), ...held.values()].includes(key)
+
   function removeIfUnused(key: string) {
-    if ([...keys.values(), ...held.values()].includes(key)) return
-    host.removeAdapter(key)
+    if (!isThere(key)) host.removeAdapter(key)
   }
 
   async function add({ name, folder, digest: expected }: AdapterSource): Promise<AdapterResult> {
@@ -60,6 +63,7 @@ export function createAdapterStore(host: AdapterHost, read: (folder: string) => 
       held.delete(requestId)
       removeIfUnused(key)
     },
+    isThere,
   }
 }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { readAdapter } from '../adapters/read-adapter.ts'
 import { openLoraGraph } from '../import/lora-graph.ts'
 import { GRAPH_FILE } from '../models/model-config.ts'
+import { forgetting, keepingOf } from './adapter-prefixes.ts'
 import { type AdapterStore, createAdapterStore } from './adapter-store.ts'
 import { openDecoder } from './decoder.ts'
 import type { EngineOptions, EngineRequest, FromEngine, StepReport, ToEngine } from './engine-messages.ts'
@@ -32,7 +33,8 @@ async function main() {
   await decoder.prefill({ row: 0, tokens: [0, 0], start: 0, count: 2, position: 0, logits: 'last' })
   await decoder.decode(2, [0, 0], [0, 0])
 
-  const adapters = createAdapterStore(decoder, (folder) =>
+  const prefixes = createPrefixStore(decoder, options.prefixCacheBytes)
+  const adapters = createAdapterStore(forgetting(decoder, prefixes), (folder) =>
     readAdapter(folder, config, openLoraGraph(readFileSync(join(options.folder, GRAPH_FILE)), config)),
   )
   const loaded = []
@@ -45,7 +47,7 @@ async function main() {
   const scheduler = createScheduler(decoder, createSampler(config.vocabSize), {
     ...options,
     grammars,
-    store: createPrefixStore(decoder, options.prefixCacheBytes),
+    store: keepingOf(adapters.isThere, prefixes),
     now: () => performance.now(),
     report: (step) => report(step, adapters),
   })

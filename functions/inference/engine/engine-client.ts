@@ -70,6 +70,9 @@ export type Generation = {
 export type EngineClientOptions = EngineOptions & {
   onStep?: (step: StepReport) => void
   log?: (line: string) => void
+  /** Another than our own, and another than START_MAX_MS, for tests. */
+  childFile?: string
+  startMaxMs?: number
 }
 
 type Answering = { request: EngineRequest; listener: (event: EngineEvent) => void; cachedTokens: number }
@@ -86,7 +89,13 @@ const STOP_GRACE_MS = 2_000
 const CHILD_FILE = join(import.meta.dirname, 'engine-child.ts')
 
 export function startEngine(options: EngineClientOptions): Engine {
-  const { onStep = () => {}, log = () => {}, ...engineOptions } = options
+  const {
+    onStep = () => {},
+    log = () => {},
+    childFile = CHILD_FILE,
+    startMaxMs = START_MAX_MS,
+    ...engineOptions
+  } = options
   const firstReady = Promise.withResolvers<{ ortVersion: string; loadMs: number }>()
   const running = new Map<number, Answering>()
   const adapters = createAdapterRegistry(options.adapters ?? [], (message) => {
@@ -107,15 +116,15 @@ export function startEngine(options: EngineClientOptions): Engine {
   function start() {
     // The parent's own flags (a debugger's port, a test runner's loader) are not for the engine.
     const argument = JSON.stringify({ ...engineOptions, adapters: adapters.sources() })
-    const started = fork(CHILD_FILE, [argument], { execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] })
+    const started = fork(childFile, [argument], { execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] })
     child = started
     // Sound because the child runs engine-child.ts, which sends nothing else.
     started.on('message', (message) => receive(message as FromEngine))
     started.on('error', (cause) => log(`The engine's process cannot be started: ${cause.message}`))
     const hanging = setTimeout(() => {
-      log(`The engine was not ready after ${START_MAX_MS} ms; it is killed.`)
+      log(`The engine was not ready after ${startMaxMs} ms; it is killed.`)
       started.kill('SIGKILL')
-    }, START_MAX_MS).unref()
+    }, startMaxMs).unref()
     startTimer = hanging
     started.on('exit', (code, signal) => {
       clearTimeout(hanging)

@@ -1,4 +1,4 @@
-/** From a parsed completion request to what the engine and the answer's text need: all limits are checked here, before any byte is sent. */
+/** From a parsed completion request to what the engine and the answer's text need: all limits are checked here. */
 import * as z from 'zod/mini'
 import type { ChatRequest, TextRequest } from '../../../src/contract/chat-completion.ts'
 import { type Continue, type PerigeeRequest, perigeeRequestSchema } from '../../../src/contract/inference-wire.ts'
@@ -60,19 +60,22 @@ export async function planAnswer(
 ): Promise<AnswerPlan> {
   const chosen = chooseModel(serving, request.model)
   const perigee = perigeeOf(request)
-  const prompt = perigee.continue?.prompt_token_ids ?? (await tokenize())
-  const replay = perigee.continue?.output_token_ids ?? []
   if (perigee.continue !== undefined) checkContinue(serving, perigee.continue, request)
-  // One token must fit behind the prompt, or there is nothing to answer.
-  if (prompt.length + (maxTokens === 0 ? 0 : 1) > serving.context) {
-    const message = `The prompt has ${prompt.length} tokens; the context of ${serving.context} tokens must hold it and the answer.`
-    throw new RequestError('context_length_exceeded', message, 'messages' in request ? 'messages' : 'prompt')
-  }
   if (maxTokens !== null && (request.min_tokens ?? 0) > maxTokens) {
     const message = `min_tokens: must be at most the ${maxTokens} tokens that the answer may have`
     throw new RequestError('invalid_request', message, 'min_tokens')
   }
   const sampling = planSampling(request, serving.tokenizer.vocabSize)
+  const endings = planEndings(request, serving.tokenizer.vocabSize)
+  const logprobs = logprobsOf(request)
+  // Last, because it is the only thing here that takes time.
+  const prompt = perigee.continue?.prompt_token_ids ?? (await tokenize())
+  const replay = perigee.continue?.output_token_ids ?? []
+  // One token must fit behind the prompt, or there is nothing to answer.
+  if (prompt.length + (maxTokens === 0 ? 0 : 1) > serving.context) {
+    const message = `The prompt has ${prompt.length} tokens; the context of ${serving.context} tokens must hold it and the answer.`
+    throw new RequestError('context_length_exceeded', message, 'messages' in request ? 'messages' : 'prompt')
+  }
   return {
     ...chosen,
     prompt,
@@ -82,8 +85,8 @@ export async function planAnswer(
     stops: typeof request.stop === 'string' ? [request.stop] : (request.stop ?? []),
     index: 0,
     sampling,
-    endings: planEndings(request, serving.tokenizer.vocabSize),
-    logprobs: logprobsOf(request),
+    endings,
+    logprobs,
     echo: request.echo === true,
     sameness: sampling.temperature === 0 || (typeof request.seed === 'number' && perigee.drawn_seed !== true),
     stream: request.stream ?? false,
@@ -100,17 +103,19 @@ function logprobsOf({ logprobs, top_logprobs }: ChatRequest | TextRequest): numb
   throw new RequestError('invalid_request', 'top_logprobs: needs logprobs to be true', 'top_logprobs')
 }
 
+/** @throws RequestError for more answers than this server ever takes at once */
+export function refuseTooMany({ slots, queueMax }: Serving, prompts: number, n: number): void {
+  const most = slots + queueMax
+  if (prompts * n <= most) return
+  const param = prompts > 1 ? 'prompt' : 'n'
+  throw new RequestError('invalid_request', `${param}: this server takes at most ${most} answers at once`, param)
+}
+
 /**
  * The plans of all choices of a response: `n` for each prompt, one prompt after another, as OpenAI numbers them. What is drawn for a choice
  * depends on its place among those of its prompt, and not on how many there are.
- * @throws RequestError for more than this server ever takes at once
  */
-export function planChoices({ slots, queueMax }: Serving, plans: readonly AnswerPlan[], n: number): AnswerPlan[] {
-  const most = slots + queueMax
-  if (plans.length * n > most) {
-    const param = plans.length > 1 ? 'prompt' : 'n'
-    throw new RequestError('invalid_request', `${param}: this server takes at most ${most} answers at once`, param)
-  }
+export function planChoices(plans: readonly AnswerPlan[], n: number): AnswerPlan[] {
   return plans.flatMap((plan, prompt) =>
     Array.from({ length: n }, (_, choice) => ({
       ...plan,

@@ -1,16 +1,19 @@
 /** POST /v1/chat/completions, and /invocations in SageMaker mode. */
 import { chatRequestSchema } from '../../../src/contract/chat-completion.ts'
-import { type AnswerPlan, planAnswer, planChoices } from './answer-plan.ts'
+import type { Endings } from '../engine/engine-messages.ts'
+import { planAnswer, planChoices, refuseTooMany } from './answer-plan.ts'
 import { chatPrompt, promptEnding } from './chat-prompt.ts'
 import { chatShape } from './chat-shape.ts'
 import { checkGrammar } from './check-grammar.ts'
-import { deliverAnswer } from './deliver-answer.ts'
+import { chooseModel } from './choose-model.ts'
+import { deliverAnswer, type PreparedAnswer } from './deliver-answer.ts'
 import { refuseUnsupported } from './field-support.ts'
 import { untilHangUp } from './hang-up.ts'
 import { parse, readJson } from './parse-body.ts'
 import { RequestError } from './request-error.ts'
 import { readResponseFormat } from './response-format.ts'
 import type { Handler } from './route.ts'
+import { planEndings } from './sampling-plan.ts'
 import { type Serving, whenServing } from './serving.ts'
 import { createToolAnswer } from './tool-answer.ts'
 import { readTools } from './tool-request.ts'
@@ -49,25 +52,30 @@ async function answerChat(serving: Serving, body: unknown, response: Parameters<
       'response_format',
     )
   }
-  const signal = untilHangUp(response)
-  const prompt = { ...promptEnding(request), ...(tools && { tools: tools.shown }), signal }
-  const planned = await planAnswer(serving, request, maxTokens, () => chatPrompt(serving, request.messages, prompt))
-  const grammar = tools?.grammar ?? format
-  if (grammar !== null) {
-    refuseEndings(planned)
-    await checkGrammar(serving, grammar, tools === null ? 'response_format' : 'tools')
-  }
-  const plan = grammar === null ? planned : { ...planned, grammar }
   const n = request.n ?? 1
-  if (tools === null) return deliverAnswer(serving, planChoices(serving, [plan], n), chatShape(serving, plan), response)
-  // Calls are found in the whole text; what of them was sent is left out behind that.
-  const plans = planChoices(serving, [{ ...plan, sentChars: 0 }], n)
-  const openTools = (index: number) => createToolAnswer(plans[index] ?? plan, plan.sentChars)
-  return deliverAnswer(serving, plans, chatShape(serving, plan, openTools), response)
+  refuseTooMany(serving, 1, n)
+  const grammar = tools?.grammar ?? format
+  if (grammar !== null) refuseEndings(planEndings(request, serving.tokenizer.vocabSize))
+  const ending = { ...promptEnding(request), ...(tools && { tools: tools.shown }), signal: untilHangUp(response) }
+
+  async function prepare(): Promise<PreparedAnswer> {
+    chooseModel(serving, request.model)
+    // Before the prompt, which may wait for others: a schema that cannot be followed is told by a status.
+    if (grammar !== null) await checkGrammar(serving, grammar, tools === null ? 'response_format' : 'tools')
+    const prompt = () => chatPrompt(serving, request.messages, ending)
+    const planned = await planAnswer(serving, request, maxTokens, prompt)
+    const plan = grammar === null ? planned : { ...planned, grammar }
+    if (tools === null) return { plans: planChoices([plan], n), shape: chatShape(serving, plan) }
+    // Calls are found in the whole text; what of them was sent is left out behind that.
+    const plans = planChoices([{ ...plan, sentChars: 0 }], n)
+    const openTools = (index: number) => createToolAnswer(plans[index] ?? plan, plan.sentChars)
+    return { plans, shape: chatShape(serving, plan, openTools) }
+  }
+  return deliverAnswer(serving, request.stream ?? false, prepare(), response)
 }
 
 /** A grammar says itself when an answer ends. @throws RequestError for fields that would have it go on with nothing allowed */
-function refuseEndings({ endings }: AnswerPlan) {
+function refuseEndings(endings: Endings | undefined) {
   if (endings === undefined) return
   const param = endings.ignoreEos ? 'ignore_eos' : endings.minTokens > 0 ? 'min_tokens' : undefined
   if (param === undefined) return

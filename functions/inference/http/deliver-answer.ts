@@ -1,16 +1,16 @@
 /** Sends the answers to one request to its caller, streamed or whole, and stops the engine when the caller hangs up. */
 import type { ServerResponse } from 'node:http'
 import type { FinishReason, Usage } from '../../../src/contract/chat-completion.ts'
-import type { EngineErrorCode } from '../engine/engine-client.ts'
 import type { AnswerPiece } from './answer.ts'
+import { once, startClock } from './answer-clock.ts'
 import type { AnswerPlan } from './answer-plan.ts'
 import { startChoices } from './choices.ts'
 import { LATE, tooLate } from './deadline.ts'
-import { openEventStream } from './event-stream.ts'
+import { isOver, openWhenSlow } from './early-headers.ts'
+import { type EventStream, openEventStream } from './event-stream.ts'
 import type { LoggedToken } from './logprobs.ts'
-import { engineError } from './request-error.ts'
+import { asRequestError, engineError } from './request-error.ts'
 import { sendJson } from './send-json.ts'
-import type { ServerMetrics } from './server-metrics.ts'
 import type { Serving } from './serving.ts'
 
 /** The shapes of one kind of completion. */
@@ -25,10 +25,10 @@ export type AnswerShape = {
 /** Ids are undefined where the caller did not ask for them. */
 export type ChoiceShape = {
   /** Events before the first piece. */
-  opening(promptIds: number[] | undefined): unknown[]
+  opening(promptIds: number[] | undefined): object[]
   /** Null when there is nothing to say yet, which is never the case where there are ids or log-probabilities. */
-  piece(piece: ShownPiece): unknown
-  closing(reason: FinishReason): unknown
+  piece(piece: ShownPiece): object | null
+  closing(reason: FinishReason): object
   whole(answer: WholeAnswer): unknown
 }
 
@@ -43,31 +43,61 @@ export type WholeAnswer = {
   promptIds: number[] | undefined
 }
 
-/** How an answer ended, for the metrics. */
-type Outcome = 'ok' | 'cancelled' | 'deadline_exceeded' | EngineErrorCode
-
-/**
- * @param plans of the choices, at least one; they differ in prompt and index only
- * @throws RequestError as long as nothing has been sent
- */
-export function deliverAnswer(
-  serving: Serving,
-  plans: readonly AnswerPlan[],
-  shape: AnswerShape,
-  response: ServerResponse,
-) {
-  // Hung up while the prompt was encoded: nobody would tell the engine to stop.
-  if (response.destroyed) return
-  return plans[0]?.stream === true
-    ? stream(serving, plans, shape, response)
-    : deliverWhole(serving, plans, shape, response)
+export type PreparedAnswer = {
+  /** Of the choices, at least one; they differ in prompt and index only. */
+  plans: readonly AnswerPlan[]
+  shape: AnswerShape
 }
 
-/** Resolves as soon as the answer has begun: what follows is in events. */
-async function stream(serving: Serving, plans: readonly AnswerPlan[], shape: AnswerShape, response: ServerResponse) {
+/**
+ * @param preparing what may take long and may refuse; what is cheap to refuse has been looked at
+ * @throws RequestError as long as nothing has been sent
+ */
+export async function deliverAnswer(
+  serving: Serving,
+  isStream: boolean,
+  preparing: Promise<PreparedAnswer>,
+  response: ServerResponse,
+) {
+  const early = isStream ? await openWhenSlow(response, preparing) : null
+  if (early !== null) return streamEarly(serving, preparing, response, early)
+  const prepared = await preparing
+  // Hung up meanwhile: nobody would tell the engine to stop.
+  if (isOver(response)) return
+  if (isStream) return stream(serving, prepared, response)
+  return deliverWhole(serving, prepared.plans, prepared.shape, response)
+}
+
+/** The headers are out: whatever refuses the request now is an event. */
+async function streamEarly(
+  serving: Serving,
+  preparing: Promise<PreparedAnswer>,
+  response: ServerResponse,
+  early: EventStream,
+) {
+  const late = () => early.fail(tooLate().body())
+  response.once(LATE, late)
+  try {
+    const prepared = await preparing
+    response.off(LATE, late)
+    if (!isOver(response)) stream(serving, prepared, response, early)
+  } catch (error) {
+    response.off(LATE, late)
+    const refusal = asRequestError(error)
+    if (refusal !== error)
+      serving.log(`A stream failed before it began: ${error instanceof Error ? error.stack : error}`)
+    if (!isOver(response)) early.fail(refusal.body())
+  }
+}
+
+/** Returns as soon as the answer has begun: what follows is in events. @param early the stream, if it is open already */
+function stream(serving: Serving, { plans, shape }: PreparedAnswer, response: ServerResponse, early?: EventStream) {
   const clock = startClock(serving.metrics)
   const showIds = plans[0]?.returnTokenIds === true
+  const includeUsage = plans[0]?.includeUsage === true
   const choices = plans.map(({ index }) => shape.choice(index))
+  /** As OpenAI has it: who asks for usage finds the field in every event, null in all but the last. */
+  const send = (event: object) => events.send(includeUsage ? { ...event, usage: null } : event)
   const generation = startChoices(serving, plans, (event) => {
     if (event.type === 'error') {
       clock.over(event.code)
@@ -79,20 +109,23 @@ async function stream(serving: Serving, plans: readonly AnswerPlan[], shape: Ans
       clock.firstToken()
       if (text === '' && !showIds && (logged ?? []).length === 0) return
       const shown = choices[event.index]?.piece({ text, ids: showIds ? ids : undefined, logged }) ?? null
-      return shown === null ? undefined : events.send(shown)
+      return shown === null ? undefined : send(shown)
     }
-    if (event.type === 'end') return events.send(choices[event.index]?.closing(event.reason))
+    if (event.type === 'end') {
+      const closing = choices[event.index]?.closing(event.reason)
+      return closing && send(closing)
+    }
     clock.over('ok')
-    if (plans[0]?.includeUsage === true) events.send(shape.usage(event.usage))
+    if (includeUsage) events.send(shape.usage(event.usage))
     events.done()
   })
   const open = once(() => {
     for (const { index, prompt } of plans) {
-      for (const event of choices[index]?.opening(showIds ? prompt : undefined) ?? []) events.send(event)
+      for (const event of choices[index]?.opening(showIds ? prompt : undefined) ?? []) send(event)
     }
   })
   // After startChoices, which may still refuse with a status; its events come later.
-  const events = openEventStream(response)
+  const events = early ?? openEventStream(response)
   response.once(LATE, () => {
     clock.over('deadline_exceeded')
     generation.cancel()
@@ -111,7 +144,7 @@ export function deliverWhole(
   shape: Pick<AnswerShape, 'whole'> & { choice(index: number): Pick<ChoiceShape, 'whole'> },
   response: ServerResponse,
 ): Promise<void> {
-  if (response.destroyed) return Promise.resolve()
+  if (isOver(response)) return Promise.resolve()
   const clock = startClock(serving.metrics)
   const showIds = plans[0]?.returnTokenIds === true
   return new Promise<void>((resolve, reject) => {
@@ -151,29 +184,4 @@ export function deliverWhole(
       resolve()
     })
   })
-}
-
-/** Measures one answer; only its first end counts, since a completed response closes too. */
-function startClock(metrics: ServerMetrics) {
-  const started = performance.now()
-  const seconds = () => (performance.now() - started) / 1_000
-  let isOver = false
-  return {
-    firstToken: once(() => metrics.firstTokenSeconds.observe(seconds())),
-    over(outcome: Outcome) {
-      if (isOver) return
-      isOver = true
-      metrics.answers.count({ outcome })
-      metrics.answerSeconds.observe(seconds())
-    },
-  }
-}
-
-function once(action: () => void): () => void {
-  let isDone = false
-  return () => {
-    if (isDone) return
-    isDone = true
-    action()
-  }
 }

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server as NodeServer, type ServerResponse } from 'node:http'
 import { type Access, createAuthorize } from './authorize.ts'
 import { tooLate, watchDeadline } from './deadline.ts'
-import { RequestError } from './request-error.ts'
+import { asRequestError, RequestError } from './request-error.ts'
 import type { Route } from './route.ts'
 import { sendJson } from './send-json.ts'
 import type { Server } from './serving.ts'
@@ -64,8 +64,7 @@ export function createHttpServer({ server, routes, access, log }: HttpServerOpti
       log(`${request.method} ${request.url}: ${error instanceof Error ? error.stack : String(error)}`)
     }
     if (response.headersSent) return response.destroy()
-    const shown =
-      error instanceof RequestError ? error : new RequestError('internal_error', 'The server failed at this request.')
+    const shown = asRequestError(error)
     sendJson(response, shown.status, shown.body(), {
       ...(shown.status === 401 && { 'www-authenticate': 'Bearer' }),
       ...(shown.status === 503 && { 'retry-after': RETRY_AFTER_SECONDS }),

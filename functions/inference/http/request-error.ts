@@ -50,6 +50,13 @@ export class RequestError extends Error {
   }
 }
 
+/** What its caller is told of an error: of one that is not the request's, nothing. */
+export function asRequestError(error: unknown): RequestError {
+  return error instanceof RequestError
+    ? error
+    : new RequestError('internal_error', 'The server failed at this request.')
+}
+
 const ENGINE_MESSAGES: Record<EngineErrorCode, string> = {
   engine_crashed: 'The inference engine died while it answered; it is being started again.',
   engine_unavailable: 'The inference engine is not running.',

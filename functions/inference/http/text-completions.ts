@@ -2,9 +2,9 @@
 import * as z from 'zod/mini'
 import { MAX_TOKENS_MAX, textRequestSchema } from '../../../src/contract/chat-completion.ts'
 import { answerId } from './answer-id.ts'
-import { planAnswer, planChoices } from './answer-plan.ts'
+import { planAnswer, planChoices, refuseTooMany } from './answer-plan.ts'
 import { type ChosenModel, chooseModel } from './choose-model.ts'
-import { type AnswerShape, deliverAnswer } from './deliver-answer.ts'
+import { type AnswerShape, deliverAnswer, type PreparedAnswer } from './deliver-answer.ts'
 import { encodePrompt } from './encode-prompt.ts'
 import { refuseUnsupported } from './field-support.ts'
 import { untilHangUp } from './hang-up.ts'
@@ -41,10 +41,16 @@ export const textCompletions: Handler = async ({ request, response, server }) =>
     throw new RequestError('unsupported_parameter', 'prompt: only one can be continued', 'prompt')
   }
   const maxTokens = body.max_tokens ?? MAX_TOKENS_DEFAULT
+  const n = body.n ?? 1
+  refuseTooMany(serving, prompts.length, n)
   const signal = untilHangUp(response)
-  const plan = (prompt: Prompt) => planAnswer(serving, body, maxTokens, () => textPrompt(serving, prompt, signal))
-  const plans = planChoices(serving, await Promise.all(prompts.map(plan)), body.n ?? 1)
-  await deliverAnswer(serving, plans, textShape(serving, chooseModel(serving, body.model)), response)
+
+  async function prepare(): Promise<PreparedAnswer> {
+    const shape = textShape(serving, chooseModel(serving, body.model))
+    const plan = (prompt: Prompt) => planAnswer(serving, body, maxTokens, () => textPrompt(serving, prompt, signal))
+    return { plans: planChoices(await Promise.all(prompts.map(plan)), n), shape }
+  }
+  await deliverAnswer(serving, body.stream ?? false, prepare(), response)
 }
 
 type Prompt = string | string[] | number[]

@@ -39,6 +39,9 @@ export async function openHuggingFaceFolder(
     if (!found?.isDirectory()) return { ok: false, message: `There is no folder ${folder}.` }
     const json = await readJsonObject(join(folder, 'config.json'), CONFIG_BYTES_MAX)
     if (!json) throw new GgufError('it has no config.json')
+    if ('importerVersion' in json) {
+      throw new GgufError('it is what an import, export or quantize wrote; give the model that it was made from')
+    }
     const config = readHuggingFaceConfig(json)
     const names = await shards(folder)
     const stored = new Map<string, Located>()

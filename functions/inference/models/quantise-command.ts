@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { readBoundedText } from '../import/bounded-json.ts'
 import { GgufError } from '../import/gguf-cursor.ts'
-import { progressWriter } from './progress-writer.ts'
+import { withProgress } from './progress-writer.ts'
 import { quantiseModel } from './quantise-model.ts'
 import { quantiseText } from './quantise-report.ts'
 
@@ -29,13 +29,10 @@ export async function quantiseCommand(
   if (bits !== 4 && bits !== 8) return { ok: false, message: '--bits must be 4 or 8.' }
   const text = await readText(flags.text ?? OWN_TEXT)
   if (!text.ok) return text
-  const progress = progressWriter(process.stderr)
   const threads = availableParallelism()
-  const result = await quantiseModel({
-    ...{ source, bits, out, name, threads, text: text.text },
-    onProgress: progress.show,
-  })
-  progress.end()
+  const result = await withProgress(process.stderr, (onProgress) =>
+    quantiseModel({ source, bits, out, name, threads, text: text.text, onProgress }),
+  )
   if (!result.ok) return result
   return {
     ok: true,

@@ -4,7 +4,7 @@ import type { ComponentName } from './schemas.ts'
 const SAMPLING = {
   model: 'Name of the model, as `GET /v1/models` lists it.',
   stream: 'Send the answer as server-sent events while it is made.',
-  stream_options: '`include_usage: true` adds a last event with the usage.',
+  stream_options: '`include_usage: true` adds a last event with the usage; in the others it is null.',
   temperature: 'Spread of the sampling. 0 always takes the likeliest token.',
   top_p: 'Sample from the likeliest tokens that together have this probability.',
   top_k: 'Sample from this many of the likeliest tokens. 0 and -1 mean all.',

@@ -38,8 +38,8 @@ async function add(decoder: Decoder & AdapterHost, modelFolder: string, key: str
 }
 
 describe('the logits are those of weights with the adapter merged into them', () => {
-  const { hiddenSize, heads, kvHeads, headDim, feedForwardSize } = SHAPE
-  const MODULES: Record<string, { modules: SyntheticAdapter['modules']; tensor: string }> = {
+  const { hiddenSize, heads, kvHeads, feedForwardSize } = SHAPE
+  const modulesFor = (headDim: number): Record<string, { modules: SyntheticAdapter['modules']; tensor: string }> => ({
     attn_q: { tensor: 'attn_q', modules: { 'self_attn.q_proj': [heads * headDim, hiddenSize] } },
     attn_k: { tensor: 'attn_k', modules: { 'self_attn.k_proj': [kvHeads * headDim, hiddenSize] } },
     attn_v: { tensor: 'attn_v', modules: { 'self_attn.v_proj': [kvHeads * headDim, hiddenSize] } },
@@ -47,8 +47,11 @@ describe('the logits are those of weights with the adapter merged into them', ()
     ffn_gate: { tensor: 'ffn_gate', modules: { 'mlp.gate_proj': [feedForwardSize, hiddenSize] } },
     ffn_up: { tensor: 'ffn_up', modules: { 'mlp.up_proj': [feedForwardSize, hiddenSize] } },
     ffn_down: { tensor: 'ffn_down', modules: { 'mlp.down_proj': [hiddenSize, feedForwardSize] } },
-  }
-  const all = Object.assign({}, ...Object.values(MODULES).map(({ modules }) => modules)) as SyntheticAdapter['modules']
+  })
+  const MODULES = modulesFor(SHAPE.headDim)
+  const allFor = (headDim: number): SyntheticAdapter['modules'] =>
+    Object.assign({}, ...Object.values(modulesFor(headDim)).map(({ modules }) => modules))
+  const all = allFor(SHAPE.headDim)
   const PROMPT = [5, 87, 240, 1, 19, 133, 260, 3]
 
   type Case = [string, Pick<SyntheticAdapter, 'rank' | 'modules' | 'config' | 'dtype'>, SyntheticOptions]
@@ -63,6 +66,16 @@ describe('the logits are those of weights with the adapter merged into them', ()
       { weights: 'Q4_K', embeddings: 'Q6_K', valueWeights: 'Q6_K' },
     ],
     ['half precision', { rank: 3, modules: all, dtype: 'F16' }, { weights: 'Q4_1', embeddings: 'Q8_0' }],
+    // 432 ranks in the product of q, k and v.
+    ['all at rank 144', { rank: 144, modules: all }, { weights: 'F32', embeddings: 'F16' }],
+    // Biases of q, k and v in the product that the adapter is added to; halves rotated apart, so that no rows are turned.
+    ['qwen2, all', { rank: 8, modules: all }, { architecture: 'qwen2', weights: 'Q8_0', embeddings: 'Q8_0' }],
+    // Norms behind q and k, and heads that together are wider than the model.
+    [
+      'qwen3, all, in pieces',
+      { rank: 24, modules: allFor(128) },
+      { architecture: 'qwen3', weights: 'Q4_K', embeddings: 'Q6_K' },
+    ],
   ]
 
   test.each(CASES)('%s', async (_, given, weights) => {
@@ -78,14 +91,15 @@ describe('the logits are those of weights with the adapter merged into them', ()
     const before = referenceLogits(model, PROMPT).at(-1) ?? new Float64Array()
     const values = adapterValues(adapter)
     const scale = adapter.config?.use_rslora === true ? (2 * adapter.rank) / Math.sqrt(adapter.rank) : 2
-    for (const { tensor, modules } of Object.values(MODULES)) {
+    const { headDim } = model.shape
+    for (const { tensor, modules } of Object.values(modulesFor(headDim))) {
       for (const [module, [rows, columns]] of Object.entries(modules)) {
         if (!(module in adapter.modules)) continue
         for (let layer = 0; layer < SHAPE.layers; layer++) {
           const into = model.values.get(`blk.${layer}.${tensor}.weight`) ?? new Float64Array()
           const a = values.get(`base_model.model.model.layers.${layer}.${module}.lora_A.weight`) ?? []
           const b = values.get(`base_model.model.model.layers.${layer}.${module}.lora_B.weight`) ?? []
-          const isTurned = tensor === 'attn_q' || tensor === 'attn_k'
+          const isTurned = model.architecture === 'llama' && (tensor === 'attn_q' || tensor === 'attn_k')
           for (let row = 0; row < rows; row++) {
             const at = (isTurned ? interleaved(row, headDim) : row) * columns
             for (let column = 0; column < columns; column++) {

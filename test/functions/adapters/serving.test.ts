@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startServer } from '../../../functions/inference/http/start-server.ts'
 import type { ChatChunk, ChatResponse, OpenAiErrorBody } from '../../../src/contract/chat-completion.ts'
 import { defaultModelFolder, QUESTIONS } from '../engine/default-model.ts'
-import { MODEL, post, type RealServer, readEvents, settingsFrom, startRealServer } from '../http/real-server.ts'
+import { MODEL, metric, post, type RealServer, readEvents, settingsFrom, startRealServer } from '../http/real-server.ts'
 import { adaptersFolder, EXPECTED, SENTIMENT_FOLDER, sentimentQuestion } from './fixture.ts'
 
 let folder: string
@@ -154,6 +154,29 @@ test('whoever is being answered keeps an adapter that is unloaded, and another o
   expect((await ask({ model: 'name', content: sentimentQuestion(text) })).text).toBe(want)
   expect((await stream).ids).toEqual(alone.ids)
   await unload('name')
+})
+
+test('the prefix cache has nothing of an adapter that is gone, also when the last who used it has hung up', async () => {
+  const cached = () => metric(server.url, 'perigee_inference_prefix_cache_bytes')
+  // Repeated, so that everything is cached that will be, also what idle time reads again.
+  const plain = { model: MODEL, content: QUESTIONS[2] }
+  for (let turn = 0; turn < 2; turn++) await ask(plain)
+  const before = await cached()
+  await load('name', 'sentiment')
+  await ask({ model: 'name', content: QUESTIONS[0] })
+  expect(await cached()).toBeGreaterThan(before)
+  const abort = new AbortController()
+  const long = { ...body({ model: 'name', content: QUESTIONS[1], tokens: 100 }), stream: true }
+  const stream = await fetch(`${server.url}/v1/chat/completions`, {
+    ...{ method: 'POST', headers: { 'content-type': 'application/json' }, signal: abort.signal },
+    body: JSON.stringify(long),
+  })
+  await stream.body?.getReader().read()
+  await unload('name')
+  abort.abort()
+  while (server.serving.engine.inFlight() > 0) await new Promise(setImmediate)
+  await ask(plain)
+  expect(await cached()).toBe(before)
 })
 
 describe('what cannot be loaded is refused, and nothing else happens', () => {

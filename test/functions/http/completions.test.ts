@@ -49,6 +49,19 @@ test('streamed and whole, the answer is the same: text, ids, usage, reason', asy
   expect(events[0]?.system_fingerprint).toBe(whole.system_fingerprint)
 })
 
+test('every event but the last has a null usage for those who asked for it, and no such field for others', async () => {
+  const asked = { max_tokens: 2, stream_options: { include_usage: true } }
+  const chat = (await stream(asked)).events
+  const prompt = { model: MODEL, prompt: 'The sun is', stream: true }
+  const text = (await readEvents(await post(`${server.url}/v1/completions`, { ...prompt, ...asked }))).events
+  for (const events of [chat, text as TextResponse[]]) {
+    expect(events.length).toBeGreaterThan(3)
+    for (const event of events.slice(0, -1)) expect(event.usage).toBe(null)
+    expect(events.at(-1)?.usage).toMatchObject({ completion_tokens: 2 })
+  }
+  for (const event of (await stream({ max_tokens: 2 })).events) expect(event).not.toHaveProperty('usage')
+})
+
 test('usage counts exactly the tokens of the answer, and max_tokens bounds them', async () => {
   const { usage, choices, prompt_token_ids } = await ask({ max_tokens: 5 })
   expect(choices[0]?.token_ids?.length).toBe(5)

@@ -139,6 +139,7 @@ const cases: [string, FolderChanges, string][] = [
   ['no head', { config: { tie_word_embeddings: false } }, 'no tensor lm_head.weight'],
   ['a layer too few', { config: { num_hidden_layers: 1 } }, 'does not use'],
   ['no sizes', { config: { hidden_size: undefined } }, 'config.json: hidden_size'],
+  ['what an export wrote', { config: { importerVersion: 2 } }, 'give the model that it was made from'],
   ['no config.json', { files: { 'config.json': null } }, 'no config.json'],
   ['a config.json that is none', { files: { 'config.json': '[]' } }, 'no JSON object'],
   ['no weights', { files: { 'model.safetensors': null } }, 'neither model.safetensors nor'],
@@ -182,6 +183,21 @@ test.each(cases)('refused with a reason, and nothing is left: %s', async (_, cha
   const { result } = await exported(llama, changes)
   expect(result.ok ? 'exported' : result.message).toContain(reason)
   expect((await readdir(root)).filter((name) => name.startsWith('out-'))).toEqual(before)
+})
+
+test.each([
+  ['F32', 0xff80],
+  ['BF16', 0x7fc0],
+  ['F16', 0x7c00],
+] as const)('a single weight in %s that is not finite is refused by its name', async (dtype, bits) => {
+  const folder = await writeHuggingFace(join(root, `infinite-${dtype}`), llama, { dtype })
+  const path = join(folder, 'model.safetensors')
+  const bytes = await readFile(path)
+  bytes.writeUInt16LE(bits, bytes.length - 2)
+  await writeFile(path, bytes)
+  const out = join(root, `infinite-${dtype}-out`)
+  const result = await exportModel({ folder, out, name: 'x', onProgress: () => {} })
+  expect(result.ok ? '' : result.message).toMatch(/its tensor model\.\S+ has weights that are not finite/)
 })
 
 test('a folder that has something in it is not written into', async () => {

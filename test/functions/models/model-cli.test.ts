@@ -1,11 +1,13 @@
 /** `npm run models`: what people see, and the exit status that scripts see. */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cacheDirectory } from '../../../functions/inference/models/cache-directory.ts'
+import { groundFault } from '../../../functions/inference/models/ground-fault.ts'
 import { progressWriter } from '../../../functions/inference/models/progress-writer.ts'
 import { syntheticGguf } from '../import/synthetic-gguf.ts'
 import { writeHuggingFace } from '../import/synthetic-hugging-face.ts'
@@ -58,7 +60,50 @@ test('report of a model that is not here, and of no runs, says what to do', asyn
     status: 1,
     stderr: expect.stringContaining('--batch'),
   })
-  expect(await models('report', root)).toMatchObject({ status: 1, stderr: expect.stringContaining('no chat model') })
+  const wrong: [what: string, reason: string][] = [
+    [root, 'models -- export'],
+    [join(root, 'none'), 'There is no folder'],
+    [CLI, 'models -- pull --file'],
+    ['all-minilm-l6-v2', 'is an embedding model'],
+    ['gpt-9', 'There is no chat model gpt-9 here'],
+  ]
+  for (const [what, reason] of wrong) {
+    expect(await models('report', what)).toMatchObject({ status: 1, stderr: expect.stringContaining(reason) })
+  }
+})
+
+test('help names every command, as output and not as a failure', async () => {
+  for (const word of ['--help', '-h', 'help']) {
+    const { status, stdout, stderr } = await models(word)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    for (const command of ['list', 'pull', 'path', 'report', 'export', 'quantize', 'prune']) {
+      expect(stdout).toContain(`npm run models -- ${command}`)
+    }
+  }
+})
+
+test('a command that is ended in the middle leaves no half of a model', async () => {
+  const source = await writeHuggingFace(join(root, 'ended-hf'), syntheticGguf({ weights: 'F32', embeddings: 'F32' }))
+  const text = join(root, 'long.txt')
+  await writeFile(text, 'hello world, '.repeat(20_000))
+  const out = join(root, 'ended', 'out')
+  const argv = [CLI, 'quantize', source, '--bits', '8', '--text', text, '--out', out]
+  const quantize = spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const ended = once(quantize, 'exit')
+  for await (const line of quantize.stderr) if (String(line).includes('Scoring')) break
+  expect(await readdir(join(root, 'ended'))).toHaveLength(1)
+  quantize.kill('SIGTERM')
+  expect(await ended).toEqual([null, 'SIGTERM'])
+  expect(await readdir(join(root, 'ended'))).toEqual([])
+})
+
+test('broken ground is told in one sentence, and our own mistakes with their place', () => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+  expect(groundFault(full)).toBe('It failed: the disk is full (ENOSPC).')
+  const closed = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES', path: '/x' })
+  expect(groundFault(closed)).toBe('/x: there is no permission (EACCES).')
+  expect(groundFault(new TypeError('x is undefined'))).toContain('    at ')
+  expect(groundFault(new Error('ONNX Runtime: it is damaged'))).toBe('ONNX Runtime: it is damaged')
 })
 
 test('export makes a folder, and quantize another of it, which say how to serve them', async () => {
@@ -96,6 +141,11 @@ test.each([
   [['quantize', 'x', '--bits', '8', '--out', 'ROOT/new/out'], 'no model, file or folder x'],
   [['quantize', 'x', '--bits', '8', '--out', 'ROOT/new/out', '--text', 'ROOT/none'], 'There is no file'],
   [['quantize', 'x', '--bits', '8', '--out', 'ROOT/new/out', '--text', 'ROOT'], 'is no file'],
+  [['export', 'ROOT/none', '--out', ''], 'An argument is empty'],
+  [['export', 'ROOT/none', '--out', 'ROOT/new/out', '--bits', '8'], 'export takes no --bits'],
+  [['export', 'ROOT/none', '--out', '/proc/new'], '(ENOENT)'],
+  [['list', 'x'], 'Too many arguments: x'],
+  [['prune', '--json'], 'prune takes no --json'],
 ])('%j says what is wrong, with status 1, and leaves no folder', async (argv, reason) => {
   const { status, stderr } = await models(...argv.map((word) => word.replace('ROOT', root)))
   expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringContaining(reason) })

@@ -36,6 +36,14 @@ describe('what would change the answer and is not understood is refused by name'
     expect(() => parsePeftConfig(changed(change))).toThrow(Object.keys(change)[0])
   })
 
+  test('a rank beyond the largest is told with the largest, and that one is taken', () => {
+    expect(() => parsePeftConfig(changed({ r: 600 }))).toThrow(
+      'r: the rank is more than 512, the most that is supported',
+    )
+    expect(() => parsePeftConfig(changed({ r: 'x' }))).toThrow('r: must be a whole number from 1 to 512')
+    expect(parsePeftConfig(changed({ r: 512 })).rank).toBe(512)
+  })
+
   test('and so is what is no configuration', () => {
     for (const wrong of ['', '{', '[]', 'null', '7']) expect(() => parsePeftConfig(wrong)).toThrow()
   })
