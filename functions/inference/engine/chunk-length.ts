@@ -7,10 +7,17 @@ export const CHUNK_TOKENS_DEFAULT = 256
 /** The shortest chunk that may be asked for: one less is still two. */
 export const CHUNK_TOKENS_MIN = 3
 
-/** At most `longest` tokens, and never one left over alone: one-token runs use another kernel. `longest` is CHUNK_TOKENS_MIN or more. */
+/** ONNX Runtime computes so many rows of a product with 4-bit weights at a time (StrideM in its qnbitgemm.cpp). */
+const TILE_ROWS = 128
+
+/** Whether a run of so many rows, tokens of a chunk or requests that decode, computes one alone: by another kernel, whose last bits differ. */
+export const leavesOneAlone = (rows: number): boolean => rows % TILE_ROWS === 1
+
+/** At most `longest` tokens, and none alone, neither in the chunk nor behind it. `longest` is CHUNK_TOKENS_MIN or more, `left` 2 or more. */
 export function chunkLength(left: number, longest: number): number {
-  const count = Math.min(left, longest)
-  return left - count === 1 ? count - 1 : count
+  const most = Math.min(left, longest)
+  for (let count = most; count > 1; count--) if (left - count !== 1 && !leavesOneAlone(count)) return count
+  return most
 }
 
 /** The longest chunk behind `position` tokens that takes about `milliseconds`: at least CHUNK_TOKENS_MIN, at most `chunkTokens`. */

@@ -6,11 +6,13 @@
  * The rows of those who decode are always 0..n-1, because one tensor spans them; whoever prefills has a row behind them.
  *
  * Sameness (the answer to a request is a function of the request alone, bit for bit, see README.md) rests on three rules kept here:
- * decode runs have at least two rows, chunks have at least two tokens, and a generated token is always computed by a decode run.
+ * no decode run and no chunk computes one row alone, and a generated token is always computed by a decode run.
  *
  * It is longer than other files because who waits, reads, decodes or stands still is one loop's state; reading (prompt-reader.ts), storing
  * (prefix-store.ts) and drawing (draw-token.ts) are elsewhere.
  */
+
+import { leavesOneAlone } from './chunk-length.ts'
 import type { Decoder } from './decoder.ts'
 import { createDrawToken, type Drawing, openDrawing } from './draw-token.ts'
 import type { BatchInvariant, EngineRequest, StepReport } from './engine-messages.ts'
@@ -56,11 +58,9 @@ const REREAD_MS = 50
 const REREADS_MAX = 16
 /** What an empty row is fed; any token will do. */
 const FILLER = 0
-/** The kernels for one row differ from those for more in the last bits. */
-const ROWS_MIN = 2
 
 /** Rows that a decoder needs for so many slots. */
-export const rowsFor = (slots: number): number => Math.max(ROWS_MIN, slots)
+export const rowsFor = (slots: number): number => (leavesOneAlone(slots) ? slots + 1 : slots)
 
 export function createScheduler(decoder: Decoder, sampler: Sampler, options: SchedulerOptions): Scheduler {
   const { slots, chunkMs, store, now } = options
@@ -239,7 +239,7 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
       tokens.push(answer[position - request.prompt.length] ?? FILLER)
       positions.push(position)
     }
-    if (live.length < ROWS_MIN && live.some(({ wants }) => wants === 'exact')) {
+    if (leavesOneAlone(live.length) && live.some(({ wants }) => wants === 'exact')) {
       tokens.push(FILLER)
       // A row that prefills is overwritten here by its next chunk anyway; a free one holds nothing.
       positions.push(prefilling.find(({ row }) => row === live.length)?.position ?? 0)

@@ -7,7 +7,8 @@ export type Piece = {
   /** Names and arguments of tool calls, as far as this event carries some. */
   calls: string
 }
-export type Streamed = { promptIds: number[]; pieces: Piece[]; reason: string; firstMs: number }
+/** `firstMs` and `lastMs`: from the request to the first and the last event with a token. */
+export type Streamed = { promptIds: number[]; pieces: Piece[]; reason: string; firstMs: number; lastMs: number }
 
 export type CutOutcome = {
   /** Tokens that the answer had when it was cut. */
@@ -16,7 +17,7 @@ export type CutOutcome = {
   /** Tokens that the second server sent, and those that were left to draw. */
   drawn: number
   left: number
-  /** From the second request to its first event with something in it. */
+  /** From the second request to its first event with a token. */
   gapMs: number
 }
 
@@ -34,7 +35,7 @@ export async function streamAnswer(url: string, body: object): Promise<Streamed>
     ...{ ...body, model: MODEL, stream: true, return_token_ids: true },
   })
   if (response.status !== 200) throw new Error(`status ${response.status}: ${await response.text()}`)
-  const streamed: Streamed = { promptIds: [], pieces: [], reason: '', firstMs: Number.NaN }
+  const streamed: Streamed = { promptIds: [], pieces: [], reason: '', firstMs: Number.NaN, lastMs: Number.NaN }
   const { isDone } = await readEvents(response, (event) => {
     // Sound: these are the fields that the server documents; a missing one shows as a difference.
     const { choices, prompt_token_ids, error } = event as Event
@@ -45,7 +46,10 @@ export async function streamAnswer(url: string, body: object): Promise<Streamed>
         (call) => `${call.function?.name ?? ''}${call.function?.arguments ?? ''}`,
       )
       streamed.pieces.push({ ids: token_ids, text: delta.content ?? '', calls: told.join('') })
-      if (token_ids.length > 0 && Number.isNaN(streamed.firstMs)) streamed.firstMs = performance.now() - started
+      if (token_ids.length > 0) {
+        streamed.lastMs = performance.now() - started
+        if (Number.isNaN(streamed.firstMs)) streamed.firstMs = streamed.lastMs
+      }
       streamed.reason = finish_reason ?? streamed.reason
     }
   })

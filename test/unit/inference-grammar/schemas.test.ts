@@ -145,17 +145,30 @@ describe('whatever a model says that knows nothing, the answer validates:', () =
   })
 })
 
-test('an answer that comes near its limit of tokens is complete all the same', async () => {
+describe('an answer that comes near its limit of tokens', () => {
   const schema = object({
     list: { type: 'array', items: object({ name: { type: 'string' }, id: { type: 'integer' } }) },
     end: WORD,
   })
-  for (let seed = 1; seed <= 20; seed++) {
-    const { text, isComplete, ids } = await randomText(sourceOf(schema), seed, 110)
-    expect(isComplete, text).toBe(true)
-    expect(ids.length).toBeLessThanOrEqual(110)
-    expect(ajv.validate(schema, JSON.parse(text)), text).toBe(true)
-  }
+
+  test('is complete all the same', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const { text, isComplete, ids } = await randomText(sourceOf(schema), seed, 110)
+      expect(isComplete, text).toBe(true)
+      expect(ids.length).toBeLessThanOrEqual(110)
+      expect(ajv.validate(schema, JSON.parse(text)), text).toBe(true)
+    }
+  })
+
+  test.each([110, 400])('goes on elsewhere from any token as it would have here (of %d)', async (maxTokens) => {
+    for (let seed = 1; seed <= 3; seed++) {
+      const whole = await randomText(sourceOf(schema), seed, maxTokens)
+      for (let cut = 1; cut < whole.ids.length; cut += 1 + (cut % 5)) {
+        const { ids } = await randomText(sourceOf(schema), seed, maxTokens, whole.ids.slice(0, cut))
+        expect(ids, `cut after ${cut} tokens`).toEqual(whole.ids)
+      }
+    }
+  })
 })
 
 test.each([

@@ -72,17 +72,27 @@ export function numbers(seed: number) {
   }
 }
 
-/** A text of the grammar by a model that knows nothing; `isComplete` when it has ended. */
+/**
+ * A text of the grammar by a model that knows nothing; `isComplete` when it has ended.
+ * @param ids how it begins: with the beginning of such a text, the rest is that of the same seed
+ */
 export async function randomText(source: GrammarSource, seed: number, maxTokens: number, ids: number[] = []) {
   const session = await openSession(source)
   const next = numbers(seed)
-  const taken = [...ids]
-  for (const id of ids) if (!session.accept(id)) throw new Error(`Token ${id} is not of the grammar.`)
+  /** The same numbers for the same place, whatever was allowed before it. */
+  const draw = () => ({ ends: next(4) === 0, share: next(2 ** 32) / 2 ** 32 })
+  const taken: number[] = []
+  for (const id of ids) {
+    draw()
+    if (!(await session.replay(id, maxTokens - taken.length))) throw new Error(`Token ${id} is not of the grammar.`)
+    taken.push(id)
+  }
   let isComplete = false
   while (taken.length < maxTokens && !isComplete) {
     const allowed = idsIn(await session.mask(maxTokens - taken.length))
     if (allowed.length === 0) throw new Error(`Nothing may follow ${textOf(taken)}`)
-    const id = allowed.includes(END) && next(4) === 0 ? END : (allowed[next(allowed.length)] ?? END)
+    const { ends, share } = draw()
+    const id = allowed.includes(END) && ends ? END : (allowed[Math.floor(share * allowed.length)] ?? END)
     isComplete = id === END
     taken.push(id)
     if (!isComplete && !session.accept(id)) throw new Error('What was allowed is not accepted.')

@@ -8,10 +8,12 @@ import { createLimitFollower, type LimitFollower } from '../../grammar/limit-str
 import { isTextSoFar, type TokenTable, unfinished } from '../../grammar/token-table.ts'
 
 export type GrammarSession = {
-  /** False when the grammar does not allow the token. */
-  accept(id: number): boolean
   /** Bits of the ids that may be next, 32 to an element. Never empty. @param left tokens that the answer may still have */
   mask(left: number): Promise<Int32Array>
+  /** False when the grammar does not allow the token. */
+  accept(id: number): boolean
+  /** `accept` for a token that was drawn elsewhere, when so many were left: decides what `mask` decided there before it was drawn. */
+  replay(id: number, left: number): Promise<boolean>
   close(): void
 }
 
@@ -38,6 +40,8 @@ export function createGrammarSession({ source, matcher, table, eosTokenIds }: Se
   let begun = 0
   /** Bytes of a character that is not whole. */
   let tail: number[] = []
+  /** The way from here to the end, if it is known: as long as it is gone, it need not be looked for again. */
+  let way: number[] | null = null
   let firstWay: number | null = null
   /** The way is not looked for as long as there are more tokens left. */
   let nextLook = Number.POSITIVE_INFINITY
@@ -84,22 +88,26 @@ export function createGrammarSession({ source, matcher, table, eosTokenIds }: Se
   }
 
   /** The ids of the shortest way to a complete answer that a simple rule finds, its end token included; null if it finds none. */
-  async function wayToEnd(mask: Int32Array): Promise<number[] | null> {
-    const way: number[] = []
+  async function wayToEnd(): Promise<number[] | null> {
+    const found: number[] = []
     const before = { follower: follower?.copy() ?? null, begun, tail }
-    let next: Int32Array | null = mask
-    while (next !== null && way.length < WAY_MAX) {
-      const id: number = hastiest(next)
-      way.push(id)
-      if (id < 0 || eosTokenIds.includes(id)) break
-      next = matcher.acceptToken(id) && follow(table.bytes(id)) ? await allowed() : null
+    let steps = 0
+    let hasEnded = false
+    while (found.length < WAY_MAX && !hasEnded) {
+      const id = hastiest(await allowed())
+      hasEnded = eosTokenIds.includes(id)
+      if (!hasEnded) {
+        if (id < 0 || !matcher.acceptToken(id)) break
+        steps++
+        if (!follow(table.bytes(id))) break
+      }
+      found.push(id)
     }
-    const steps = way.length - (eosTokenIds.includes(way.at(-1) ?? -1) ? 1 : 0)
     if (steps > 0) matcher.rollBack(steps)
     follower = before.follower
     begun = before.begun
     tail = before.tail
-    return eosTokenIds.includes(way.at(-1) ?? -1) ? way : null
+    return hasEnded ? found : null
   }
 
   function hastiest(mask: Int32Array): number {
@@ -107,22 +115,38 @@ export function createGrammarSession({ source, matcher, table, eosTokenIds }: Se
     return end ?? table.byHaste.find((id) => has(mask, id)) ?? -1
   }
 
+  /**
+   * The one token that may be next if the way has to be followed, else null. When the next look is follows from what the looks before found:
+   * so an answer that goes on elsewhere has to look there wherever it looked here, or it would take to the way at another token.
+   */
+  async function decide(left: number): Promise<number | null> {
+    if (left > nextLook) return null
+    way ??= await wayToEnd()
+    firstWay ??= Math.min(way?.length ?? 0, SURPRISE_MAX)
+    if (way === null) {
+      nextLook = left - LOOK_AGAIN
+      return null
+    }
+    const spare = left - way.length - firstWay
+    nextLook = left - Math.max(1, Math.floor(spare / TOKENS_PER_LOOK))
+    // An answer that may end here needs no help.
+    return spare > 0 || way.length === 1 ? null : (way[0] ?? null)
+  }
+
+  function accept(id: number): boolean {
+    way = way?.[0] === id ? way.slice(1) : null
+    return matcher.acceptToken(id) && (eosTokenIds.includes(id) || follow(table.bytes(id)))
+  }
+
   return {
-    accept: (id) => matcher.acceptToken(id) && (eosTokenIds.includes(id) || follow(table.bytes(id))),
     async mask(left) {
-      const mask = await allowed()
-      if (left > nextLook) return mask
-      const way = await wayToEnd(mask)
-      firstWay ??= Math.min(way?.length ?? 0, SURPRISE_MAX)
-      if (way === null) {
-        nextLook = left - LOOK_AGAIN
-        return mask
-      }
-      const spare = left - way.length - firstWay
-      nextLook = left - Math.max(1, Math.floor(spare / TOKENS_PER_LOOK))
-      const [first] = way
-      // An answer that may end here needs no help.
-      return spare > 0 || first === undefined || way.length === 1 ? mask : only(mask.length, first)
+      const next = await decide(left)
+      return next === null ? allowed() : only(Math.ceil(table.size / 32), next)
+    },
+    accept,
+    async replay(id, left) {
+      await decide(left)
+      return accept(id)
     },
     close: () => matcher.dispose(),
   }

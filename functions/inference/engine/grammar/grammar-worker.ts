@@ -36,21 +36,24 @@ async function handle(message: ToGrammars): Promise<void> {
   if (message.type === 'open') {
     const { id, source } = message
     const session = createGrammarSession({ source, matcher: await match(await compile(source)), table, eosTokenIds })
-    sessions.set(id, { session, mask: new Int32Array(message.mask) })
-    return go(id, message.tokens, message.left)
+    const mask = new Int32Array(message.mask)
+    sessions.set(id, { session, mask })
+    let left = message.left + message.tokens.length
+    for (const token of message.tokens) {
+      if (!(await session.replay(token, left--))) return forbid(id, token)
+    }
+    mask.set(await session.mask(left))
+    return reply({ id, ok: true })
   }
-  return go(message.id, [message.token], message.left)
-}
-
-async function go(id: number, tokens: readonly number[], left: number): Promise<void> {
+  const { id, token, left } = message
   const open = sessions.get(id)
   if (open === undefined) return reply({ id, ok: false, message: 'There is no such answer.' })
-  for (const token of tokens) {
-    if (!open.session.accept(token)) return reply({ id, ok: false, message: `The grammar forbids token ${token}.` })
-  }
+  if (!open.session.accept(token)) return forbid(id, token)
   open.mask.set(await open.session.mask(left))
   reply({ id, ok: true })
 }
+
+const forbid = (id: number, token: number) => reply({ id, ok: false, message: `The grammar forbids token ${token}.` })
 
 function reply(message: FromGrammars) {
   parentPort?.postMessage(message)
