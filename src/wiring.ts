@@ -63,7 +63,7 @@ function makeWiring(env: Env): Wiring {
       betweenTokens: config.PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS,
       total: config.PERIGEE_TOTAL_TIMEOUT_MS,
     },
-    upstream: openaiUpstream({ ...endpoint, endsResponse: true }),
+    upstream: openaiUpstream({ ...endpoint, endsResponse: true, gathers: true }),
   }
   const models = configuredModels(config.PERIGEE_DEFAULT_MODEL, deployment)
   const metrics = isolateMetrics({

@@ -23,11 +23,19 @@ export const continueSchema = z.object({
 })
 export type Continue = z.infer<typeof continueSchema>
 
+/** Well below the least time-out between tokens that makes sense. */
+export const GATHER_MS_MAX = 1_000
+
 /** The reserved request field. Only the edge may set it: what a caller sends under this name is dropped there. */
 export const perigeeRequestSchema = z.object({
   continue: z.optional(continueSchema),
   /** The edge drew `seed`, the caller did not ask for sameness: the engine need not pay for it when the stream is alone. */
   drawn_seed: z.optional(z.boolean()),
+  /**
+   * The caller waits for the whole answer: after the first event the server may hold tokens back for so many milliseconds, to send
+   * them in one. docs/decisions/0007-gathered-events.md says why.
+   */
+  gather_ms: z.optional(z.int().check(z.minimum(0), z.maximum(GATHER_MS_MAX))),
 })
 export type PerigeeRequest = z.infer<typeof perigeeRequestSchema>
 

@@ -7,13 +7,16 @@
 export type Gathering = { windowMs: number; bytesMax: number }
 
 /**
- * For callers who wait for the whole answer: some 16 tokens at most. No read waits for more than 100 ms at the pace of late, so to be
+ * For callers who wait for the whole answer. No read waits for more than 100 ms at the pace of late, so to be
  * taken for stalled (10 s between tokens, as configured by default) a model must become a hundred times slower from one read to the next.
  */
-export const GATHER_WHOLE: Gathering = { windowMs: 100, bytesMax: 4_096 }
+export const GATHER_WHOLE: Gathering = { windowMs: 100, bytesMax: 65_536 }
 
-/** For callers who stream: less than two frames of a screen, and some 4 tokens at most, which is all that a sudden pause holds back. */
-export const GATHER_STREAM: Gathering = { windowMs: 25, bytesMax: 1_024 }
+/**
+ * For callers who stream: less than two frames of a screen. When a model pauses, what it said in as short a time before waits for the end
+ * of the pause; the bytes bound that where the pace says nothing, as when a whole answer comes at once.
+ */
+export const GATHER_STREAM: Gathering = { windowMs: 25, bytesMax: 8_192 }
 
 export type ByteReader = {
   /**

@@ -7,6 +7,9 @@ import { deadline } from './deadline.ts'
 import { modelStream } from './model-stream.ts'
 import { errorFromStatus } from './upstream-error.ts'
 
+/** Four events a second: nobody waits longer for the end, and a server that dies has sent all but the last quarter of a second. */
+const GATHER_MS = 250
+
 /** Of an error's body. Enough for any message that we would forward. */
 const ERROR_BODY_BYTES_MAX = 65_536
 
@@ -20,6 +23,11 @@ type Options = {
    * larger pieces; of an endpoint that kept the connection open, the last piece would come late.
    */
   endsResponse?: boolean
+  /**
+   * Says of an endpoint that it knows `perigee.gather_ms`, as our inference server does: asked so for callers who do not stream, it sends
+   * some events a second instead of one a token, and each costs the edge the same.
+   */
+  gathers?: boolean
   fetch: typeof fetch
 }
 
@@ -66,7 +74,7 @@ export function openaiUpstream(options: Options): Upstream {
         const response = await options.fetch(urls[call.request.kind], {
           method: 'POST',
           headers: { ...fixedHeaders, 'x-request-id': call.requestId },
-          body: JSON.stringify(wireBody(call)),
+          body: JSON.stringify(wireBody(call, options.gathers === true)),
           redirect: 'manual',
           signal: connection.signal,
         })
@@ -98,9 +106,13 @@ export function openaiUpstream(options: Options): Upstream {
 }
 
 /** What goes over the wire: the caller's body, always as a stream with usage and token ids, so that the answer has one shape here. */
-function wireBody(call: UpstreamCall): object {
+function wireBody(call: UpstreamCall, gathers: boolean): object {
   const { body } = call.request
-  const reserved: PerigeeRequest | undefined = call.drawnSeed ? { drawn_seed: true } : undefined
+  const gathered = gathers && body.stream !== true
+  const reserved: PerigeeRequest = {
+    ...(call.drawnSeed ? { drawn_seed: true } : {}),
+    ...(gathered ? { gather_ms: GATHER_MS } : {}),
+  }
   return {
     ...body,
     model: call.model,
@@ -108,7 +120,7 @@ function wireBody(call: UpstreamCall): object {
     stream: true,
     stream_options: { ...body.stream_options, include_usage: true },
     return_token_ids: true,
-    perigee: reserved,
+    perigee: call.drawnSeed || gathered ? reserved : undefined,
   }
 }
 

@@ -180,7 +180,7 @@ describe('the model is asked', () => {
       stream: true,
       stream_options: { include_usage: true },
       return_token_ids: true,
-      perigee: { drawn_seed: true },
+      perigee: { drawn_seed: true, gather_ms: 250 },
     })
     expect(Number.isSafeInteger(body.seed)).toBe(true)
   })
@@ -188,7 +188,8 @@ describe('the model is asked', () => {
   test('with the seed that the caller gave, and no word of a drawn one', async () => {
     const model = fakeModel(wholeAnswer(...HELLO))
     await post(CHAT, { ...HI, seed: 7 })
-    expect(model.lastCall().body).toMatchObject({ seed: 7 })
+    expect(model.lastCall().body).toMatchObject({ seed: 7, perigee: { gather_ms: 250 } })
+    await post(CHAT, { ...HI, seed: 7, stream: true })
     expect(model.lastCall().body).not.toHaveProperty('perigee')
   })
 
@@ -203,7 +204,7 @@ describe('the model is asked', () => {
       perigee: { continue: { prompt_token_ids: [1] } },
     })
     expect(model.lastCall().body).toMatchObject({ tools, future_field: { a: [1] } })
-    expect(model.lastCall().body).not.toHaveProperty('perigee')
+    expect(model.lastCall().body.perigee).toEqual({ gather_ms: 250 })
   })
 
   test('with our key for it, never with the caller’s', async () => {

@@ -34,6 +34,8 @@ export type AnswerPlan = ChosenModel & {
   grammar?: GrammarSource
   stream: boolean
   includeUsage: boolean
+  /** After the first event pieces are held back for so many milliseconds, to be sent in one. 0: never. */
+  gatherMs: number
   returnTokenIds: boolean
 }
 
@@ -91,6 +93,7 @@ export async function planAnswer(
     sameness: sampling.temperature === 0 || (typeof request.seed === 'number' && perigee.drawn_seed !== true),
     stream: request.stream ?? false,
     includeUsage: request.stream_options?.include_usage ?? false,
+    gatherMs: perigee.gather_ms ?? 0,
     returnTokenIds: request.return_token_ids ?? false,
   }
 }

@@ -8,6 +8,7 @@ import { startChoices } from './choices.ts'
 import { LATE, tooLate } from './deadline.ts'
 import { isOver, openWhenSlow } from './early-headers.ts'
 import { type EventStream, openEventStream } from './event-stream.ts'
+import { gatheredPieces } from './gathered-pieces.ts'
 import type { LoggedToken } from './logprobs.ts'
 import { asRequestError, engineError } from './request-error.ts'
 import { sendJson } from './send-json.ts'
@@ -98,19 +99,24 @@ function stream(serving: Serving, { plans, shape }: PreparedAnswer, response: Se
   const choices = plans.map(({ index }) => shape.choice(index))
   /** As OpenAI has it: who asks for usage finds the field in every event, null in all but the last. */
   const send = (event: object) => events.send(includeUsage ? { ...event, usage: null } : event)
+  const pieces = gatheredPieces(plans[0]?.gatherMs ?? 0, (index, { text, ids, logged }) => {
+    if (text === '' && !showIds && (logged ?? []).length === 0) return
+    const shown = choices[index]?.piece({ text, ids: showIds ? ids : undefined, logged }) ?? null
+    if (shown !== null) send(shown)
+  })
   const generation = startChoices(serving, plans, (event) => {
     if (event.type === 'error') {
       clock.over(event.code)
+      // What was generated is paid for, and may be gone on from: its ids go out first.
+      pieces.flush()
       return events.fail(engineError(event.code).body())
     }
     open()
     if (event.type === 'piece') {
-      const { text, ids, logged } = event.piece
       clock.firstToken()
-      if (text === '' && !showIds && (logged ?? []).length === 0) return
-      const shown = choices[event.index]?.piece({ text, ids: showIds ? ids : undefined, logged }) ?? null
-      return shown === null ? undefined : send(shown)
+      return pieces.add(event.index, event.piece)
     }
+    pieces.flush()
     if (event.type === 'end') {
       const closing = choices[event.index]?.closing(event.reason)
       return closing && send(closing)
@@ -129,10 +135,12 @@ function stream(serving: Serving, { plans, shape }: PreparedAnswer, response: Se
   response.once(LATE, () => {
     clock.over('deadline_exceeded')
     generation.cancel()
+    pieces.flush()
     events.fail(tooLate().body())
   })
   response.once('close', () => {
     clock.over('cancelled')
+    pieces.stop()
     generation.cancel()
   })
 }

@@ -87,6 +87,21 @@ test('of a prompt that was read before all but two tokens are cached, in usage a
   expect(events.at(-1)?.usage?.prompt_tokens_details).toEqual({ cached_tokens })
 })
 
+test('a stream that is gathered says the same in fewer events, each id once, its first token alone', async () => {
+  const seeded = { temperature: 0.8, seed: 5, max_tokens: 24, logprobs: true, stream_options: { include_usage: true } }
+  const each = (await stream(seeded)).events
+  const gathered = (await stream({ ...seeded, perigee: { gather_ms: 1_000 } })).events
+  expect(textOf(gathered)).toBe(textOf(each))
+  expect(idsOf(gathered)).toEqual(idsOf(each))
+  const logged = (events: typeof each) =>
+    events.flatMap(({ choices }) => (choices[0]?.logprobs as { content: unknown[] } | null)?.content ?? [])
+  expect(logged(gathered)).toEqual(logged(each))
+  expect(withoutCache(gathered.at(-1)?.usage)).toEqual(withoutCache(each.at(-1)?.usage))
+  const withIds = gathered.filter(({ choices }) => (choices[0]?.token_ids ?? []).length > 0)
+  expect(withIds[0]?.choices[0]?.token_ids).toHaveLength(1)
+  expect(withIds.length).toBeLessThan(24)
+})
+
 test('ids and prompt ids come only to those who ask', async () => {
   const plain = await ask({ max_tokens: 2, return_token_ids: false })
   expect(JSON.stringify(plain)).not.toContain('token_ids')
