@@ -16,6 +16,8 @@ const SEED = 4
 const REQUESTS = 2_000
 const REQUESTS_QUICK = 100
 const KILLS = 5
+/** Nobody is answered any more: what a server then waits for is no caller. */
+const STOP_MAX_MS = 5_000
 /** A small prefix cache, which is full soon: what it holds is no leak. */
 const SERVER = ['--context', '512', '--slots', '4', '--prefix-cache-mb', '64']
 
@@ -43,7 +45,11 @@ await runBench('long:soak', [], async (options) => {
     const end = heldBy(server, await engineRestarts(server))
     console.log(`${requests} requests, ${kills} kills, seed ${SEED}, ${seconds} s; ${JSON.stringify(counts, null, 2)}`)
     console.log(`after the first quarter ${JSON.stringify(warm)}\nat the end ${JSON.stringify(end)}`)
+    const stopping = performance.now()
+    await server.stop()
+    const stopMs = Math.round(performance.now() - stopping)
     const problems = [
+      ...(stopMs > STOP_MAX_MS ? [`the server took ${stopMs} ms to stop`] : []),
       ...wrong,
       ...(warm === undefined ? [] : heldMore(warm, end)),
       ...(end.engineRestarts === kills

@@ -33,8 +33,6 @@ export function createHttpServer({ server, routes, access, log }: HttpServerOpti
       response.once('close', () => {
         const status = response.headersSent ? String(response.statusCode) : 'none'
         server.metrics.requests.count({ route: onPath[0]?.path ?? 'unknown', status })
-        // Else the server would wait for callers who keep their connection for the next request.
-        if (server.isStopping) setImmediate(() => http.closeIdleConnections())
       })
       handle(request, response, onPath).catch((error) => answerError(error, request, response))
     },

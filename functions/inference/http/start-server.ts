@@ -11,6 +11,7 @@ import { compileChatTemplate } from '../text/chat-template.ts'
 import { createEncoder } from '../text/encoder.ts'
 import { loadTokenizer } from '../text/tokenizer.ts'
 import { warnOfOtherBase } from './adapters.ts'
+import { watchConnections } from './connections.ts'
 import { createHttpServer } from './http-server.ts'
 import { ROUTES, SAGEMAKER_ROUTES } from './routes.ts'
 import { createServerMetrics } from './server-metrics.ts'
@@ -44,6 +45,7 @@ export async function startServer(settings: Settings, log: (line: string) => voi
   const server: Server = { serving: null, embeddings, isStopping: false, isDraining: false, metrics }
   const routes = settings.sagemaker ? [...ROUTES, ...SAGEMAKER_ROUTES] : ROUTES
   const http = createHttpServer({ server, routes, access: settings.access, log })
+  const connections = watchConnections(http)
   await new Promise<void>((listening, reject) => {
     http.once('error', reject)
     http.listen(settings.port, settings.host, () => listening())
@@ -96,7 +98,7 @@ export async function startServer(settings: Settings, log: (line: string) => voi
     async stop(graceMs) {
       server.isStopping = true
       const closed = new Promise<void>((done) => http.close(() => done()))
-      http.closeIdleConnections()
+      connections.closeUnused()
       const handBack = setTimeout(() => {
         // Streams end with an error event, which tells the caller to go on elsewhere from what it has.
         // A server whose chat model never came has connections to close all the same.

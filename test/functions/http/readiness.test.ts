@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { startServer } from '../../../functions/inference/http/start-server.ts'
 import { until } from '../../support/until.ts'
@@ -74,6 +76,24 @@ test('a draining server ends what it has begun and takes nothing new, until it i
   await post(`${url}/drain`, { on: false })
   expect((await post(`${url}/v1/chat/completions`, SHORT)).status).toBe(200)
   expect((await post(`${url}/drain`, { on: 'no' })).status).toBe(400)
+})
+
+test('a server that stops waits for nobody on whose connection nothing was asked', async () => {
+  const server = await startServer(settingsFrom([]), () => {})
+  const answered = 'GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n'
+  // A connection opened in store, half a request, one that was answered, and one that was and begins the next.
+  for (const text of ['', 'GET /hea', answered, `${answered}GET /hea`]) {
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    socket.write(text)
+    if (text.includes('\n')) await once(socket, 'data')
+  }
+  // The server has seen the bytes of all of them.
+  await look(server.url, '/health/live')
+  const started = performance.now()
+  await server.stop(20_000)
+  expect(performance.now() - started).toBeLessThan(10_000)
 })
 
 test('what has not ended when the grace is over is handed back by an error event, not cut', async () => {
