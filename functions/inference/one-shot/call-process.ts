@@ -13,6 +13,8 @@ export type CallProcessOptions = {
   /** For the log: "embedding model". */
   title: string
   log: (line: string) => void
+  /** Another than START_MAX_MS, for tests. */
+  startMaxMs?: number
 }
 
 /** loading: the first start. restarting: it died and is coming back. down: it died while starting; tried again less and less often. */
@@ -39,10 +41,13 @@ const RESTART_DELAY_FIRST_MS = 100
 const RESTART_DELAY_MAX_MS = 10_000
 /** A call takes a second at most; a process that is silent so long while it has calls is hung in native code. */
 const SILENCE_MAX_MS = 60_000
+/** The largest model of this kind loads in a few seconds; a process that takes so long hangs, and nobody it serves would ever be told. */
+const START_MAX_MS = 120_000
 /** A process that does not end is in a long native call: it holds nothing worth waiting for. */
 const STOP_GRACE_MS = 2_000
 
-export function openCallProcess({ file, argument, title, log }: CallProcessOptions): CallProcess {
+export function openCallProcess(options: CallProcessOptions): CallProcess {
+  const { file, argument, title, log, startMaxMs = START_MAX_MS } = options
   type Open = { message: ToChild; settle: (result: CallResult<unknown>) => void }
   const open = new Map<number, Open>()
   const firstReady = Promise.withResolvers<boolean>()
@@ -53,6 +58,7 @@ export function openCallProcess({ file, argument, title, log }: CallProcessOptio
   let failedStarts = 0
   let restartTimer: NodeJS.Timeout | undefined
   let silenceTimer: NodeJS.Timeout | undefined
+  let startTimer: NodeJS.Timeout | undefined
 
   function start() {
     // The parent's own flags (a debugger's port, a test runner's loader) are not for the child; typed arrays need the structured form.
@@ -63,11 +69,20 @@ export function openCallProcess({ file, argument, title, log }: CallProcessOptio
     // Sound because the child's module answers through answerCalls, which sends nothing else.
     started.on('message', (message) => receive(message as FromChild))
     started.on('error', (cause) => log(`The process of the ${title} cannot be started: ${cause.message}`))
-    started.on('exit', (code, signal) => died(started, signal ?? String(code)))
+    const hanging = setTimeout(() => {
+      log(`The process of the ${title} was not ready after ${startMaxMs} ms; it is killed.`)
+      started.kill('SIGKILL')
+    }, startMaxMs).unref()
+    startTimer = hanging
+    started.on('exit', (code, signal) => {
+      clearTimeout(hanging)
+      died(started, signal ?? String(code))
+    })
   }
 
   function receive(message: FromChild) {
     if (message.type === 'ready') {
+      clearTimeout(startTimer)
       state = 'ready'
       failedStarts = 0
       firstReady.resolve(true)
