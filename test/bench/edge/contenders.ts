@@ -4,10 +4,10 @@ import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { unstable_readConfig } from 'wrangler'
 import { makeApiKey, sha256Hex } from '../../../src/auth/api-key.ts'
 import { installPeers, peerFile, peerVersion } from '../peers/install.ts'
 import type { Target } from './load.ts'
+import type { MiniflareWorker } from './miniflare-worker.ts'
 import { MODEL } from './scenario.ts'
 import { freePort, lineOf, type Running, startOn, stop } from './server.ts'
 import { type WorkerdOptions, workerdConfig } from './workerd-config.ts'
@@ -26,27 +26,29 @@ const ROOT = join(import.meta.dirname, '../../..')
 const BUNDLE = join(ROOT, 'dist/worker.js')
 const CHAT_PATH = '/v1/chat/completions'
 
-/** The bundle that a deployment would upload, with the settings of wrangler.toml but for the upstream, the model and the key. */
+/** The bundle that a deployment would upload, with every binding, its own limits and the rules of `seedOf`. */
 export function perigee(): Contender {
   build()
   return {
     name: 'perigee',
     title: 'Perigee (workerd)',
-    async start(place) {
-      const settings = readSettings()
+    async start({ core, folder, upstreamUrl }) {
       const key = makeApiKey()
-      const objects = settings.durable_objects.bindings.map(({ name, class_name }) => [name, class_name])
-      const started = await startWorkerd(place, BUNDLE, {
-        compatibilityDate: settings.compatibility_date,
-        compatibilityFlags: settings.compatibility_flags,
+      const job: MiniflareWorker = {
+        bundle: BUNDLE,
+        folder: join(folder, 'storage'),
         vars: {
-          PERIGEE_INFERENCE_URL: place.upstreamUrl,
+          PERIGEE_INFERENCE_URL: upstreamUrl,
           PERIGEE_DEFAULT_MODEL: MODEL,
-          PERIGEE_KEY_SHA256: await sha256Hex(key),
+          PERIGEE_KEY_SHA256: sha256Hex(key),
         },
-        durableObjects: Object.fromEntries(objects),
-      })
-      return { ...started, headers: { authorization: `Bearer ${key}` } }
+        seed: [],
+      }
+      const program = join(import.meta.dirname, 'miniflare-worker.ts')
+      const running = startOn(core, [process.execPath, program, JSON.stringify(job)])
+      const listening = await lineOf(running, running.child.stdout, /^listening (\d+ \d+)$/)
+      const [port, pid] = listening.split(' ').map(Number)
+      return { ...target(running, Number(port)), pid: Number(pid), headers: { authorization: `Bearer ${key}` } }
     },
   }
 }
@@ -95,19 +97,6 @@ export function portkey(): Contender {
 function build(): void {
   const built = spawnSync(process.execPath, [join(ROOT, 'scripts/build-worker.ts')], { stdio: 'inherit' })
   if (built.status !== 0 || !existsSync(BUNDLE)) throw new Error('The Worker could not be built: see above.')
-}
-
-type Settings = {
-  compatibility_date: string
-  compatibility_flags: string[]
-  durable_objects: { bindings: { name: string; class_name: string }[] }
-}
-
-/** wrangler's own reading of wrangler.toml. Typed here by the three fields in use, for its own types need the Workers' library. */
-function readSettings(): Settings {
-  const read: (args: { config: string }, options: { hideWarnings: boolean }) => unknown = unstable_readConfig
-  // Sound: wrangler validates and normalises the file, and the file sets all three.
-  return read({ config: join(ROOT, 'wrangler.toml') }, { hideWarnings: true }) as Settings
 }
 
 async function startWorkerd(

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { type Cores, coreTime } from '../measure/cores.ts'
 import { cpuMs, processTree, rssMib } from '../measure/process-tree.ts'
 import type { Wrk } from '../peers/wrk.ts'
-import type { Scenario } from './scenario.ts'
+import { COUNTER, type Scenario } from './scenario.ts'
 
 export type Sample = {
   requestsPerSecond: number
@@ -36,6 +36,7 @@ wrk.body = ${luaText(scenario.body)}
 ${Object.entries(headers)
   .map(([name, value]) => `wrk.headers[ ${luaText(name)} ] = ${luaText(value)}`)
   .join('\n')}
+${scenario.body.includes(COUNTER) ? COUNTING : ''}
 function done(summary, latency)
   local e = summary.errors
   print(string.format("RESULT %d %d %d %d %d", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
@@ -43,6 +44,16 @@ function done(summary, latency)
 end
 `
 }
+
+/** Another number in each request. The threads of wrk are one. Begun at random, so that another run asks for something else. */
+const COUNTING = `
+math.randomseed(os.time())
+local counter = math.random(1000000, 4000000)
+local before, after = string.match(wrk.body, "^(.-)${COUNTER}(.*)$")
+function request()
+  counter = counter + 1
+  return wrk.format(nil, nil, nil, before .. string.format("%07d", counter) .. after)
+end`
 
 /** A long bracket of Lua, which knows no escapes. As an index it needs spaces around it: `[[` would open another. */
 function luaText(text: string): string {

@@ -4,7 +4,7 @@
  *
  *     node miniflare-worker.ts '{"bundle": FILE, "folder": DIR, "vars": {...}, "seed": ["INSERT ...", ...]}'
  *
- * Prints `listening PORT` once the tables are there and filled.
+ * Prints `listening PORT PID` once the tables are there and filled; the PID is workerd's, whose time and memory count.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -52,7 +52,14 @@ for (const name of migrations) {
 }
 if (seed.length > 0) await db.batch(seed.map(({ sql, values }) => db.prepare(sql).bind(...values)))
 const { port } = await miniflare.unsafeGetDirectURL()
-console.log(`listening ${port}`)
+console.log(`listening ${port} ${childOf(process.pid)}`)
 process.on('SIGTERM', () => {
   miniflare.dispose().finally(() => process.exit(0))
 })
+
+/** The one child: Miniflare starts nothing but workerd. */
+function childOf(pid: number): number {
+  const [child = ''] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+  if (child === '') throw new Error('workerd does not run.')
+  return Number(child)
+}

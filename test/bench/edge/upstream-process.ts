@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheFolder } from '../peers/cache-folder.ts'
-import { EVENTS, PACE_US } from './scenario.ts'
+import { EVENTS, LONG_EVENTS, PACE_US } from './scenario.ts'
 import { lineOf, type Running, startOn } from './server.ts'
 
 export type UpstreamProcess = Running & { baseUrl: string; language: 'C' | 'Node' }
@@ -12,7 +12,7 @@ export type UpstreamProcess = Running & { baseUrl: string; language: 'C' | 'Node
 export async function startUpstream(core: number): Promise<UpstreamProcess> {
   const compiled = compile()
   const command = compiled ? [compiled] : [process.execPath, join(import.meta.dirname, 'upstream.ts')]
-  const running = startOn(core, [...command, '0', String(EVENTS), String(PACE_US)])
+  const running = startOn(core, [...command, '0', String(EVENTS), String(PACE_US), String(LONG_EVENTS)])
   const port = await lineOf(running, running.child.stdout, /^listening (\d+)$/)
   return { ...running, baseUrl: `http://127.0.0.1:${port}`, language: compiled ? 'C' : 'Node' }
 }

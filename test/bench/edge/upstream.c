@@ -3,10 +3,12 @@
  * request, so that what is measured is the gateway in front of it. It answers
  *   {"stream":true}        EVENTS server-sent events, a finish event, usage when include_usage asks, [DONE]; written at once,
  *   ... "user":"paced"     the same, one event every PACE_US microseconds, each its own write, as a model would;
+ *   ... "user":"long"      LONG_EVENTS events;
+ *   ... "gather_ms"        the first event alone and the others in one, as our inference server answers who does not stream;
  *   anything else          one JSON completion with the same text.
  * It looks for these words in the body and parses nothing: never use it for anything but a bench.
  *
- * usage: upstream PORT EVENTS PACE_US; it prints "listening PORT" once it does (PORT 0: any free one).
+ * usage: upstream PORT EVENTS PACE_US LONG_EVENTS; it prints "listening PORT" once it does (PORT 0: any free one).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,7 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 4096, REQUEST_BYTES_MAX = 65536, EVENT_BYTES_MAX = 1024, EVENTS_MAX = 1024 };
+enum { CONNECTIONS_MAX = 4096, REQUEST_BYTES_MAX = 1 << 20, EVENT_BYTES_MAX = 65536, EVENTS_MAX = 1024 };
+enum { SHORT, LONG, GATHERED, KINDS };
 
 #define CHUNK_FIELDS "\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"bench\""
 
@@ -45,7 +48,7 @@ struct connection {
 
 static struct connection *connections[CONNECTIONS_MAX];
 static int highest_fd;
-static struct stream streams[2][2]; /* [include_usage][return_token_ids] */
+static struct stream streams[KINDS][2][2]; /* [include_usage][return_token_ids] */
 static char json[65536];
 static size_t json_length;
 static long pace_us;
@@ -61,18 +64,25 @@ static void add_piece(struct stream *s, const char *text) {
   s->ends[s->pieces++] = s->length;
 }
 
-static void build_stream(struct stream *s, int events, int usage, int ids) {
-  char event[EVENT_BYTES_MAX], extra[128];
-  s->bytes = malloc((size_t)(events + 8) * (EVENT_BYTES_MAX + 16));
+/* One event with the words and ids from `from` to before `to`. */
+static void add_event(struct stream *s, int from, int to, int ids) {
+  static char event[EVENT_BYTES_MAX];
+  int at = sprintf(event, "data: {" CHUNK_FIELDS "%s,\"choices\":[{\"index\":0,\"delta\":{%s\"content\":\"",
+                   ids && from == 0 ? ",\"prompt_token_ids\":[1,2,3,4]" : "", from == 0 ? "\"role\":\"assistant\"," : "");
+  for (int i = from; i < to; i++) at += sprintf(event + at, "token%04d ", i);
+  at += sprintf(event + at, "\"},\"finish_reason\":null");
+  for (int i = from; ids && i < to; i++) at += sprintf(event + at, "%s%d", i == from ? ",\"token_ids\":[" : ",", 1000 + i);
+  sprintf(event + at, "%s}]}\n\n", ids ? "]" : "");
+  add_piece(s, event);
+}
+
+static void build_stream(struct stream *s, int events, int gathered, int usage, int ids) {
+  char event[512];
+  s->bytes = malloc((size_t)events * 512 + 4096);
   s->length = sprintf(s->bytes, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n");
-  for (int i = 0; i < events; i++) {
-    extra[0] = 0;
-    if (ids) snprintf(extra, sizeof extra, ",\"token_ids\":[%d]", 1000 + i);
-    snprintf(event, sizeof event,
-             "data: {" CHUNK_FIELDS "%s,\"choices\":[{\"index\":0,\"delta\":{%s\"content\":\"token%04d \"},\"finish_reason\":null%s}]}\n\n",
-             ids && i == 0 ? ",\"prompt_token_ids\":[1,2,3,4]" : "", i == 0 ? "\"role\":\"assistant\"," : "", i, extra);
-    add_piece(s, event);
-  }
+  add_event(s, 0, 1, ids);
+  if (gathered && events > 1) add_event(s, 1, events, ids);
+  for (int i = 1; !gathered && i < events; i++) add_event(s, i, i + 1, ids);
   add_piece(s, "data: {" CHUNK_FIELDS ",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n");
   if (usage) {
     snprintf(event, sizeof event, "data: {" CHUNK_FIELDS ",\"choices\":[],\"usage\":{\"prompt_tokens\":250,\"completion_tokens\":%d,\"total_tokens\":%d}}\n\n",
@@ -123,7 +133,8 @@ static void answer(struct connection *c, const char *body) {
     queue(c, json, json_length);
     return;
   }
-  const struct stream *s = &streams[strstr(body, "\"include_usage\":true") != NULL][strstr(body, "\"return_token_ids\":true") != NULL];
+  int kind = strstr(body, "\"gather_ms\"") ? GATHERED : strstr(body, "\"user\":\"long\"") ? LONG : SHORT;
+  const struct stream *s = &streams[kind][strstr(body, "\"include_usage\":true") != NULL][strstr(body, "\"return_token_ids\":true") != NULL];
   if (!strstr(body, "\"user\":\"paced\"")) {
     queue(c, s->bytes, s->length);
     return;
@@ -194,12 +205,14 @@ static int send_due(int epoll) {
 }
 
 int main(int count, char **words) {
-  if (count != 4) return fprintf(stderr, "usage: upstream PORT EVENTS PACE_US\n"), 1;
-  int events = atoi(words[2]), yes = 1;
-  if (events < 1 || events > EVENTS_MAX) return 1;
+  if (count != 5) return fprintf(stderr, "usage: upstream PORT EVENTS PACE_US LONG_EVENTS\n"), 1;
+  int events = atoi(words[2]), long_events = atoi(words[4]), yes = 1;
+  if (events < 1 || events > EVENTS_MAX || long_events < 1 || long_events > EVENTS_MAX) return 1;
   pace_us = atol(words[3]);
   for (int usage = 0; usage < 2; usage++)
-    for (int ids = 0; ids < 2; ids++) build_stream(&streams[usage][ids], events, usage, ids);
+    for (int ids = 0; ids < 2; ids++)
+      for (int kind = 0; kind < KINDS; kind++)
+        build_stream(&streams[kind][usage][ids], kind == LONG ? long_events : events, kind == GATHERED, usage, ids);
   build_json(events);
 
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);

@@ -1,42 +1,49 @@
 /**
  * The upstream of bench:edge as Node can do it, where no C compiler is found: the same answers as upstream.c, about six times
  * the CPU time. It shares the load generator's core, so fast gateways look slower than they are.
- * usage: node upstream.ts PORT EVENTS PACE_US
+ * usage: node upstream.ts PORT EVENTS PACE_US LONG_EVENTS
  */
 import { createServer, type ServerResponse } from 'node:http'
 
-const [port = 0, eventCount = 64, paceUs = 2_000] = process.argv.slice(2).map(Number)
+const [port = 0, eventCount = 64, paceUs = 2_000, longEvents = 1_000] = process.argv.slice(2).map(Number)
 const common = { id: 'chatcmpl-bench', created: 1_700_000_000, model: 'bench' }
-const usage = { prompt_tokens: 250, completion_tokens: eventCount, total_tokens: 250 + eventCount }
-const words = Array.from({ length: eventCount }, (_, index) => `token${String(index).padStart(4, '0')} `)
+const usageOf = (tokens: number) => ({ prompt_tokens: 250, completion_tokens: tokens, total_tokens: 250 + tokens })
+const wordsOf = (count: number) =>
+  Array.from({ length: count }, (_, index) => `token${String(index).padStart(4, '0')} `)
 
 const completion = JSON.stringify({
   ...common,
   object: 'chat.completion',
-  choices: [{ index: 0, message: { role: 'assistant', content: words.join('') }, finish_reason: 'stop' }],
-  usage,
+  choices: [{ index: 0, message: { role: 'assistant', content: wordsOf(eventCount).join('') }, finish_reason: 'stop' }],
+  usage: usageOf(eventCount),
 })
 
 function eventsOf(body: string): string[] {
   const ids = body.includes('"return_token_ids":true')
+  const words = wordsOf(body.includes('"user":"long"') ? longEvents : eventCount)
+  // Our inference server's way for who does not stream: the first alone, the others in one.
+  const from = words.map((_, index) => index)
+  const groups = body.includes('"gather_ms"') ? [from.slice(0, 1), from.slice(1)] : from.map((index) => [index])
   const chunk = (fields: object) =>
     `data: ${JSON.stringify({ ...common, object: 'chat.completion.chunk', ...fields })}\n\n`
   return [
-    ...words.map((content, index) =>
-      chunk({
-        ...(ids && index === 0 ? { prompt_token_ids: [1, 2, 3, 4] } : {}),
+    ...groups.map((indexes) => {
+      const content = indexes.map((index) => words[index]).join('')
+      const isFirst = indexes[0] === 0
+      return chunk({
+        ...(ids && isFirst ? { prompt_token_ids: [1, 2, 3, 4] } : {}),
         choices: [
           {
             index: 0,
-            delta: index === 0 ? { role: 'assistant', content } : { content },
+            delta: isFirst ? { role: 'assistant', content } : { content },
             finish_reason: null,
-            ...(ids ? { token_ids: [1_000 + index] } : {}),
+            ...(ids ? { token_ids: indexes.map((index) => 1_000 + index) } : {}),
           },
         ],
-      }),
-    ),
+      })
+    }),
     chunk({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }),
-    ...(body.includes('"include_usage":true') ? [chunk({ choices: [], usage })] : []),
+    ...(body.includes('"include_usage":true') ? [chunk({ choices: [], usage: usageOf(words.length) })] : []),
     'data: [DONE]\n\n',
   ]
 }

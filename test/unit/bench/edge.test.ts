@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseResult, type Sample } from '../../bench/edge/load.ts'
 import { edgeFigures } from '../../bench/edge/report.ts'
-import { ANSWER, cellsOf, SCENARIOS, type Scenario, wrongAnswer } from '../../bench/edge/scenario.ts'
+import { answerOf, cellsOf, EVENTS, SCENARIOS, type Scenario, wrongAnswer } from '../../bench/edge/scenario.ts'
 import { workerdConfig } from '../../bench/edge/workerd-config.ts'
 import { parseBenchOptions } from '../../bench/measure/options.ts'
 
@@ -21,12 +21,12 @@ test('every request body is exactly one kilobyte of JSON', () => {
 
 test('a contender is not measured at answering something else', () => {
   const json = (content: string) => JSON.stringify({ choices: [{ message: { content } }] })
-  expect(wrongAnswer(scenario('json'), 200, json(ANSWER))).toBeUndefined()
-  expect(wrongAnswer(scenario('json'), 200, json(ANSWER.slice(0, -1)))).toContain('another answer')
+  expect(wrongAnswer(scenario('json'), 200, json(answerOf(EVENTS)))).toBeUndefined()
+  expect(wrongAnswer(scenario('json'), 200, json(answerOf(EVENTS).slice(0, -1)))).toContain('another answer')
   expect(wrongAnswer(scenario('json'), 502, '{}')).toContain('status 502')
 
-  const half = ANSWER.length / 2
-  const stream = chunk(ANSWER.slice(0, half)) + chunk(ANSWER.slice(half))
+  const half = answerOf(EVENTS).length / 2
+  const stream = chunk(answerOf(EVENTS).slice(0, half)) + chunk(answerOf(EVENTS).slice(half))
   expect(wrongAnswer(scenario('stream'), 200, `${stream}data: [DONE]\n\n`)).toBeUndefined()
   expect(wrongAnswer(scenario('stream'), 200, stream)).toContain('no [DONE]')
   expect(wrongAnswer(scenario('stream'), 200, `${chunk('x')}data: [DONE]\n\n`)).toContain('another answer')
