@@ -1,12 +1,13 @@
 /**
- * `npm run long:soak`: 2,000 mixed requests, with hang-ups, refusals and kills of the engine. At the end no slot, no open file and no
+ * `npm run long:soak`: 2,000 mixed requests, to an adapter and under schemas, too, with hang-ups, refusals and kills of the engine. At the end no slot, no open file and no
  * memory is lost.
  */
 
+import { SENTIMENT_FOLDER } from '../functions/adapters/fixture.ts'
 import { defaultModelFolder } from '../functions/engine/default-model.ts'
 import { engineRestarts, type Holdings, heldBy, heldMore, untilIdle } from '../functions/robustness/holdings.ts'
 import { startServerProcess } from '../functions/robustness/server-process.ts'
-import { soak } from '../functions/robustness/soak.ts'
+import { SOAK_ADAPTER, soak } from '../functions/robustness/soak.ts'
 import { runBench } from './measure/options.ts'
 import { conclude } from './measure/outcome.ts'
 import { processTree } from './measure/process-tree.ts'
@@ -25,7 +26,7 @@ await runBench('long:soak', [], async (options) => {
   const requests = options.quick ? REQUESTS_QUICK : REQUESTS
   const kills = options.quick ? 1 : KILLS
   await defaultModelFolder() // What is said of an import is not of the requests.
-  const server = await startServerProcess(SERVER)
+  const server = await startServerProcess([...SERVER, '--adapter', `${SOAK_ADAPTER}=${SENTIMENT_FOLDER}`])
   try {
     let warm: Holdings | undefined
     const started = performance.now()

@@ -5,7 +5,7 @@ import type { BatchInvariant } from './engine-messages.ts'
 import { processor } from './processor.ts'
 
 /** Raise when the same graph, prompt, parameters and seed may give another token: the scheduler's rules or the sampler changed. */
-export const ENGINE_VERSION = 2
+export const ENGINE_VERSION = 3
 
 /**
  * @param batchInvariant with `never` an answer depends on its company, so no other server's is the same

@@ -25,3 +25,15 @@ test('the probability of every token of a text does not depend on the chunks, an
   expect(perplexity).toBeLessThan(20)
   expect(reversed.perplexity).toBeGreaterThan(20 * perplexity)
 })
+
+test('nor on chunks that would leave one token alone in the last of the tiles of 128 rows, which another kernel would compute', async () => {
+  const folder = await defaultModelFolder()
+  const ids = (await loadTokenizer(folder)).encode(TEXT.repeat(4), { specialTokens: false }).slice(0, 160)
+  const values = []
+  for (const chunkTokens of [129, 64]) {
+    const model = loadModel(folder, { threads: 2, rows: 2, context: 256, chunkTokens })
+    values.push((await model.logProbabilities(ids)).values)
+    model.close()
+  }
+  expect(values[0]).toEqual(values[1])
+})

@@ -87,21 +87,6 @@ describe.each([0, 0.8])('at temperature %s', (temperature) => {
   })
 })
 
-test('a chunk that would leave one token to its last tile of 128 leaves none: the answer is that of any other chunks', async () => {
-  const long = prompts.flat().slice(0, 131)
-  const asked = { temperature: 0, seed: 0 }
-  const answers = await Promise.all(
-    [129, 64].map(async (chunkTokens) => {
-      const other = start({ slots: 1, chunkTokens, prefixCacheBytes: 0 })
-      await other.ready
-      const answer = await ask(long, asked, other)
-      await other.stop()
-      return answer
-    }),
-  )
-  expect(answers[0]).toEqual(answers[1])
-})
-
 test('a prompt of one token is answered, the same alone and beside others', async () => {
   const lonely = { temperature: 0.8, seed: 9 }
   const alone = await ask([504], lonely)

@@ -1,16 +1,18 @@
 /** The short version of `npm run long:fuzz`. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { processTree } from '../../bench/measure/process-tree.ts'
+import { SENTIMENT_FOLDER } from '../adapters/fixture.ts'
 import { defaultModelFolder } from '../engine/default-model.ts'
 import { fuzz, wrongBecause } from './fuzz.ts'
 import { heldBy, heldMore, untilIdle } from './holdings.ts'
 import { type ServerProcess, startServerProcess } from './server-process.ts'
-import { soak } from './soak.ts'
+import { SOAK_ADAPTER, soak } from './soak.ts'
 
 let server: ServerProcess
 beforeAll(async () => {
   await defaultModelFolder() // What is said of an import is not of the requests.
-  server = await startServerProcess(['--context', '256', '--slots', '4', '--prefix-cache-mb', '16'])
+  const adapter = ['--adapter', `${SOAK_ADAPTER}=${SENTIMENT_FOLDER}`]
+  server = await startServerProcess(['--context', '256', '--slots', '4', '--prefix-cache-mb', '16', ...adapter])
 })
 afterAll(() => server?.stop())
 

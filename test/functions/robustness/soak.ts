@@ -18,6 +18,11 @@ const WRONG_MAX = 20
 /** An answer that breaks off within so long of a kill died of it. */
 const KILL_SHADOW_MS = 5_000
 
+/** The name by which the server must have an adapter. */
+export const SOAK_ADAPTER = 'sentiment'
+/** Enough for the longest way to the end of an answer under a schema. */
+const SCHEMA_TOKENS = 96
+
 const DEEDS: readonly Deed[] = [
   { name: 'chat', weight: 6, run: (url, random) => whole(url, chat(random)) },
   { name: 'stream', weight: 6, run: (url, random) => streamed(url, { ...chat(random), stream: true }) },
@@ -26,6 +31,8 @@ const DEEDS: readonly Deed[] = [
     weight: 3,
     run: (url, random) => whole(url, { prompt: words(random), max_tokens: 8 }, '/v1/completions'),
   },
+  { name: 'adapter', weight: 3, run: (url, random) => whole(url, { ...chat(random), model: SOAK_ADAPTER }) },
+  { name: 'schema', weight: 3, run: (url, random) => underSchema(url, random) },
   { name: 'hang-up', weight: 4, run: hangUp },
   {
     name: 'long prompt',
@@ -64,8 +71,40 @@ const CHAT = '/v1/chat/completions'
 async function whole(url: string, body: object, path = CHAT): Promise<string> {
   const response = await ask(url, body, path)
   const text = await response.text()
-  if (response.status === 200) return 'answered'
-  return /engine_crashed|engine_unavailable/.test(text) ? 'died' : `status ${response.status}: ${text}`
+  return response.status === 200 ? 'answered' : ending(response.status, text)
+}
+
+const ending = (status: number, text: string) =>
+  /engine_crashed|engine_unavailable/.test(text) ? 'died' : `status ${status}: ${text}`
+
+/** Of so many schemas that compiled grammars cannot all be kept. */
+async function underSchema(url: string, random: Random): Promise<string> {
+  const name = words(random).split(' ', 1)[0] ?? ''
+  const properties = {
+    [name]: { type: 'string', maxLength: 4 + random.below(24) },
+    kind: { enum: ['calm', 'rough', 'unknown'] },
+    list: { type: 'array', items: { type: 'integer', minimum: 0, maximum: 10 + random.below(90) }, maxItems: 4 },
+  }
+  const required = Object.keys(properties)
+  const schema = { type: 'object', properties, required, additionalProperties: false }
+  const response = await ask(
+    url,
+    {
+      ...{ ...chat(random), max_tokens: SCHEMA_TOKENS },
+      response_format: { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } },
+    },
+    CHAT,
+  )
+  const text = await response.text()
+  if (response.status !== 200) return ending(response.status, text)
+  // Sound: this is what the route answers; another shape throws below and counts as no answer.
+  const { choices } = JSON.parse(text) as { choices: { message: { content: string } }[] }
+  const content = choices[0]?.message.content ?? ''
+  try {
+    return Object.keys(JSON.parse(content)).join() === required.join() ? 'answered' : `another object: ${content}`
+  } catch {
+    return `no JSON: ${content}`
+  }
 }
 
 async function streamed(url: string, body: object): Promise<string> {

@@ -93,6 +93,18 @@ describe.each([
       }
     })
 
+    test('of 129 streams that ask for sameness none decodes alone in the last tile of 128 rows', async () => {
+      const it = engine({ slots: 129 })
+      // Long enough that the first still decodes when the last begins.
+      const endless = { maxTokens: 140, endings: { ignoreEos: true, stopTokenIds: [], minTokens: 0 } }
+      await Promise.all(
+        Array.from({ length: 129 }, (_, id) => it.ask({ id, prompt: [1 + (id % 5), 2, 3], ...endless })),
+      )
+      const counts = it.runs.flatMap(({ kind, count }) => (kind === 'decode' ? [count] : []))
+      expect(Math.max(...counts)).toBe(130)
+      expect(counts.filter((count) => count % 128 === 1)).toEqual([])
+    })
+
     test('no chunk of a prompt has one token, whatever its length', async () => {
       for (let left = 1; left <= 70; left++) {
         for (const chunkTokens of [CHUNK_TOKENS_MIN, 8]) {

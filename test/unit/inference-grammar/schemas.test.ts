@@ -160,10 +160,10 @@ describe('an answer that comes near its limit of tokens', () => {
     }
   })
 
-  test.each([110, 400])('goes on elsewhere from any token as it would have here (of %d)', async (maxTokens) => {
-    for (let seed = 1; seed <= 3; seed++) {
+  test.each([110, 250])('goes on elsewhere from any token as it would have here (of %d)', async (maxTokens) => {
+    for (let seed = 1; seed <= 2; seed++) {
       const whole = await randomText(sourceOf(schema), seed, maxTokens)
-      for (let cut = 1; cut < whole.ids.length; cut += 1 + (cut % 5)) {
+      for (let cut = 1; cut < whole.ids.length; cut += 3 + (cut % 5)) {
         const { ids } = await randomText(sourceOf(schema), seed, maxTokens, whole.ids.slice(0, cut))
         expect(ids, `cut after ${cut} tokens`).toEqual(whole.ids)
       }

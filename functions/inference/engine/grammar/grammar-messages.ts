@@ -16,4 +16,6 @@ export type GrammarThreadOptions = {
   /** Length of a row of logits. */
   vocabSize: number
   eosTokenIds: number[]
+  /** Of compiled grammars that the thread keeps, besides the latest; default KEPT_BYTES_MAX of grammar-compiler.ts. */
+  keptBytesMax?: number
 }

@@ -10,13 +10,14 @@ import type { FromGrammars, GrammarThreadOptions, ToGrammars } from './grammar-m
 import { createGrammarSession, type GrammarSession } from './grammar-session.ts'
 
 // Sound because only grammar-thread.ts starts this file, with these options, and is the only one to send it anything.
-const { folder, vocabSize, eosTokenIds } = workerData as GrammarThreadOptions
+const { folder, vocabSize, eosTokenIds, keptBytesMax } = workerData as GrammarThreadOptions
 const tokenBytes = readTokenBytes(JSON.parse(readFileSync(join(folder, TOKENIZER_FILE), 'utf8')))
 const isBound = (id: number) => !tokenBytes.isSpecial(id) && !eosTokenIds.includes(id)
 const table = createTokenTable(vocabSize, (id) => (isBound(id) ? tokenBytes.of(id) : new Uint8Array()))
 const compiler = createGrammarCompiler({
   tokens: Array.from({ length: vocabSize }, (_, id) => (isBound(id) ? tokenBytes.asByteCharacters(id) : '')),
   eosTokenIds,
+  ...(keptBytesMax !== undefined && { keptBytesMax }),
 })
 // From here on a grammar that takes long is to blame for it.
 void compiler.then(() => reply({ id: 0, ok: true }))

@@ -47,7 +47,8 @@ export function createGrammars({
   compileMaxMs = COMPILE_MAX_MS,
   ...options
 }: GrammarsOptions): Grammars {
-  const trial = createGrammarThread({ ...options, answerMaxMs: compileMaxMs }, workerFile)
+  // What compiled there is only used in the other thread.
+  const trial = createGrammarThread({ ...options, keptBytesMax: 0, answerMaxMs: compileMaxMs }, workerFile)
   const serving = createGrammarThread({ ...options, answerMaxMs: MASK_MAX_MS }, workerFile)
   const checked = new Set<string>()
   let nextId = 1
