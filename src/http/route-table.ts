@@ -1,5 +1,6 @@
 /** Every route, in one table. */
 import type { Route } from './route.ts'
+import { deleteFilter, getFilter, listFilters, putFilter } from './routes/admin-filters.ts'
 import { chat } from './routes/chat.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { completions } from './routes/completions.ts'
@@ -8,6 +9,7 @@ import { generate } from './routes/generate.ts'
 import { health } from './routes/health.ts'
 import { metrics } from './routes/metrics.ts'
 import { listModels, retrieveModel } from './routes/models.ts'
+import { moderations } from './routes/moderations.ts'
 import { openapi } from './routes/openapi.ts'
 
 import {
@@ -46,6 +48,11 @@ export const routes: readonly Route[] = [
   diffPromptVersions,
   pointPromptLabel,
   removePromptLabel,
+  moderations,
+  listFilters,
+  getFilter,
+  putFilter,
+  deleteFilter,
   metrics,
   health,
   openapi,
