@@ -1,8 +1,8 @@
 /** The sign-in guard as the sequence of signing in sees it. Names objects; decides nothing. */
-import { AppError } from '../errors.ts'
 import { sha256Hex } from './api-key.ts'
 import type { BackoffPolicy } from './sign-in-backoff.ts'
 import type { GuardAnswer, SignInGuard } from './sign-in-guard.ts'
+import { whileStoreAnswers } from './while-store-answers.ts'
 
 export type GuardKind = 'account' | 'address' | 'registration'
 
@@ -17,17 +17,7 @@ export type Guard = {
 export function durableGuard(namespace: DurableObjectNamespace<SignInGuard>): Guard {
   const objectOf = (kind: GuardKind, name: string) => namespace.getByName(`${kind}/${sha256Hex(name)}`)
   return {
-    async enter(kind, name, policy) {
-      try {
-        return await objectOf(kind, name).enter(policy)
-      } catch (cause) {
-        throw new AppError('store_unavailable', 'Nobody can be signed in at the moment. Try again.', { cause })
-      }
-    },
-    async forgive(kind, name, which) {
-      await objectOf(kind, name)
-        .forgive(which)
-        .catch(() => undefined)
-    },
+    enter: (kind, name, policy) => whileStoreAnswers<GuardAnswer>(objectOf(kind, name).enter(policy)),
+    forgive: (kind, name, which) => whileStoreAnswers(objectOf(kind, name).forgive(which)).catch(() => undefined),
   }
 }
