@@ -1,8 +1,8 @@
 /** Who an outside provider's token says somebody is, in our terms. Pure. What is not mapped is refused: closed. */
 import type { Principal } from '../chat/ports.ts'
-import { ROLE_NAMES, type Role } from '../contract/users.ts'
+import { ROLES, type Role } from '../contract/roles.ts'
 import type { IdentityProvider } from './provider-store.ts'
-import { ROLES } from './roles.ts'
+import { scopesOfRole } from './roles.ts'
 
 const SUBJECT_CHARS_MAX = 255
 
@@ -18,13 +18,13 @@ export function principalOfClaims(provider: IdentityProvider, claims: Claims): P
   const role = roleOf(provider, claims)
   const tenantId = tenantOf(provider, claims)
   if (!role || !tenantId) return undefined
-  return { tenantId, keyId: provider.id, userId: `${provider.id}:${sub}`, scopes: ROLES[role] }
+  return { tenantId, keyId: provider.id, userId: `${provider.id}:${sub}`, scopes: scopesOfRole(role, tenantId) }
 }
 
 /** Of several the one that may most. */
 function roleOf({ roleClaim, roles, defaultRole }: IdentityProvider, claims: Claims): Role | undefined {
   const given = new Set(textsOf(claims, roleClaim).map((value) => own(roles, value)))
-  return ROLE_NAMES.find((role) => given.has(role)) ?? defaultRole ?? undefined
+  return ROLES.find((role) => given.has(role)) ?? defaultRole ?? undefined
 }
 
 /** One alone: who is in two tenants must say which, and a token cannot be asked. */

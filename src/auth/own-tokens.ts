@@ -1,7 +1,7 @@
 /** Access tokens of ours to principals: the signature is checked here, the session and its user are looked up in what isolates remember. */
 import type { Principal } from '../chat/ports.ts'
 import { readAccessToken, type TokenSecrets } from './access-token.ts'
-import { ROLES } from './roles.ts'
+import { scopesOfRole } from './roles.ts'
 import type { SessionHolder } from './session-store.ts'
 
 /** Made once a load: the usual request allocates nothing. */
@@ -11,7 +11,7 @@ export function principalOfSession(holder: SessionHolder | undefined): Principal
       tenantId: holder.tenant_id,
       keyId: holder.user_id,
       userId: holder.user_id,
-      scopes: ROLES[holder.role],
+      scopes: scopesOfRole(holder.role, holder.tenant_id),
     }
   )
 }

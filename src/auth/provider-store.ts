@@ -1,5 +1,5 @@
 /** Outside identity providers in D1. There are few, so isolates remember all of them at once; a write is one batch with its row in `change`. */
-import type { Role } from '../contract/users.ts'
+import type { Role } from '../contract/roles.ts'
 
 export type IdentityProvider = {
   id: string

@@ -1,20 +1,29 @@
-/** What each role may do. The list of scopes is in src/contract/scopes.ts; the one of roles in src/contract/users.ts. */
-import type { Scope } from '../contract/scopes.ts'
-import type { Role } from '../contract/users.ts'
+/** The one table of what a role may do, for keys and for users. */
+import type { Role } from '../contract/roles.ts'
+import { SCOPES, type Scope } from '../contract/scopes.ts'
 
-const VIEWER: readonly Scope[] = ['prompts:read', 'filters:read', 'limits:read', 'usage:read', 'metrics:read']
-const MEMBER: readonly Scope[] = ['chat', 'prompts:read']
-const DEVELOPER: readonly Scope[] = ['chat', ...VIEWER, 'prompts:write', 'keys:read']
-const ADMIN: readonly Scope[] = [...DEVELOPER, 'keys:write', 'users:read', 'users:write', 'filters:write']
+/** What reaches beyond one tenant. Only the tenant of who runs the installation can have it, whatever is stored. */
+export const INSTALLATION_SCOPES: readonly Scope[] = ['tenants:read', 'tenants:write', 'metrics:read']
 
-/**
- * No role has `tenants:*`: that is for who runs the installation. An owner differs from an admin in what decides over the tenant's
- * limits, and in that no admin can make, change or remove one: nobody gives more than he has (user-admin.ts).
- */
-export const ROLES: Record<Role, readonly Scope[]> = {
-  owner: [...ADMIN, 'limits:write'],
-  admin: ADMIN,
-  developer: DEVELOPER,
-  member: MEMBER,
-  viewer: VIEWER,
+export const INSTALLATION_TENANT = 'tnt_default'
+
+const READ: readonly Scope[] = ['prompts:read', 'filters:read', 'limits:read', 'usage:read']
+
+export const ROLE_SCOPES: Readonly<Record<Role, readonly Scope[]>> = {
+  owner: SCOPES,
+  admin: SCOPES.filter((scope) => !INSTALLATION_SCOPES.includes(scope)),
+  developer: ['chat', ...READ, 'prompts:write', 'keys:read'],
+  member: ['chat', 'prompts:read'],
+  viewer: READ,
+}
+
+/** The scopes of a role in a tenant. */
+export function scopesOfRole(role: Role, tenantId: string): readonly Scope[] {
+  return withinTenant(ROLE_SCOPES[role], tenantId)
+}
+
+/** The scopes without those that this tenant can never have. */
+export function withinTenant(scopes: readonly Scope[], tenantId: string): readonly Scope[] {
+  if (tenantId === INSTALLATION_TENANT) return scopes
+  return scopes.filter((scope) => !INSTALLATION_SCOPES.includes(scope))
 }

@@ -1,5 +1,5 @@
 /** Sessions in D1: one row a sign-in, with the hash of the one refresh token that is valid now. What is revoked is deleted. */
-import type { Role } from '../contract/users.ts'
+import type { Role } from '../contract/roles.ts'
 
 /** More devices than a person has; the oldest session goes first. */
 const SESSIONS_PER_USER_MAX = 20

@@ -9,7 +9,7 @@ import type { Guard } from './guard-client.ts'
 import { makeId } from './make-id.ts'
 import { hashPassword, isWeak, matchesPassword, type PasswordCost } from './password-hash.ts'
 import { makeRefreshToken, parseRefreshToken } from './refresh-token.ts'
-import { ROLES } from './roles.ts'
+import { scopesOfRole } from './roles.ts'
 import type { SessionHolder, SessionStore } from './session-store.ts'
 import { ACCOUNT_POLICY, ADDRESS_POLICY } from './sign-in-backoff.ts'
 import type { UserStore } from './user-store.ts'
@@ -38,7 +38,7 @@ export function signIn(options: SignInOptions): SignIn {
       accessToken: signAccessToken({ sub: who.user_id, sid: sessionId, iat, exp: iat + accessSeconds }, secrets),
       expiresInSeconds: accessSeconds,
       refreshToken,
-      scopes: ROLES[who.role],
+      scopes: scopesOfRole(who.role, who.tenant_id),
     }
   }
 

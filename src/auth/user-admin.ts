@@ -3,13 +3,14 @@
  * or removes a role that may more than he himself may.
  */
 import type { Principal } from '../chat/ports.ts'
-import type { Role, UserObject } from '../contract/users.ts'
+import type { Role } from '../contract/roles.ts'
+import type { UserObject } from '../contract/users.ts'
 import { AppError } from '../errors.ts'
 import type { Users } from '../http/ports.ts'
 import type { Guard } from './guard-client.ts'
 import { makeId } from './make-id.ts'
 import { hashPassword, type PasswordCost } from './password-hash.ts'
-import { ROLES } from './roles.ts'
+import { scopesOfRole } from './roles.ts'
 import { REGISTRATION_POLICY } from './sign-in-backoff.ts'
 import type { StoredUser, UserFields, UserStore } from './user-store.ts'
 import { whileStoreAnswers } from './while-store-answers.ts'
@@ -51,13 +52,13 @@ export function userAdmin({ store, guard, cost, registrationIsOpen, nowMs, chang
   async function found(by: Principal, tenantId: string, userId: string): Promise<StoredUser> {
     const user = await whileStoreAnswers(store.byId(tenantId, userId))
     if (!user) throw noSuchUser()
-    refuseMoreThan(by, user.role)
+    refuseMoreThan(by, user.role, tenantId)
     return user
   }
 
   return {
     create({ by, tenantId, user }) {
-      refuseMoreThan(by, user.role)
+      refuseMoreThan(by, user.role, tenantId)
       return insert(tenantId, user)
     },
 
@@ -74,7 +75,7 @@ export function userAdmin({ store, guard, cost, registrationIsOpen, nowMs, chang
 
     async change({ by, tenantId, userId, change }) {
       const was = await found(by, tenantId, userId)
-      if (change.role !== undefined) refuseMoreThan(by, change.role)
+      if (change.role !== undefined) refuseMoreThan(by, change.role, tenantId)
       const { name, role, status, password } = change
       const fields: UserFields = {
         ...(name === undefined ? {} : { name }),
@@ -107,8 +108,8 @@ export function userAdmin({ store, guard, cost, registrationIsOpen, nowMs, chang
   }
 }
 
-function refuseMoreThan(by: Principal, role: Role): void {
-  if (ROLES[role].every((scope) => by.scopes.includes(scope))) return
+function refuseMoreThan(by: Principal, role: Role, tenantId: string): void {
+  if (scopesOfRole(role, tenantId).every((scope) => by.scopes.includes(scope))) return
   throw new AppError('permission_denied', `The role ${role} may more than you, so it is not yours to give or change.`)
 }
 

@@ -1,5 +1,5 @@
 /** Users and their sessions in D1. Each write that isolates remember something of is one batch with its rows in `change`. No policy. */
-import type { Role } from '../contract/users.ts'
+import type { Role } from '../contract/roles.ts'
 
 export type StoredUser = {
   user_id: string

@@ -1,9 +1,6 @@
 /** Users and signing in on the wire (requirements rows E6, E13): `/admin/users` and `/auth/*`. Our own shapes, so strict. */
 import * as z from 'zod/mini'
-
-/** From the one that may most to the one that may least. */
-export const ROLE_NAMES = ['owner', 'admin', 'developer', 'member', 'viewer'] as const
-export type Role = (typeof ROLE_NAMES)[number]
+import { ROLES, type Role } from './roles.ts'
 
 /** RFC 5321 4.5.3.1: a path of 256 octets, with its brackets. */
 const EMAIL_CHARS_MAX = 254
@@ -20,7 +17,7 @@ export const emailSchema = z
   .string()
   .check(z.maxLength(EMAIL_CHARS_MAX), z.trim(), z.toLowerCase(), z.regex(EMAIL, 'must be an e-mail address in ASCII'))
 export const passwordSchema = z.string().check(z.minLength(PASSWORD_CHARS_MIN), z.maxLength(PASSWORD_CHARS_MAX))
-export const roleSchema = z.enum(ROLE_NAMES)
+export const roleSchema = z.enum(ROLES)
 export const statusSchema = z.enum(['active', 'disabled'])
 const nameSchema = z.string().check(z.minLength(1), z.maxLength(128))
 export const tenantIdSchema = z

@@ -7,7 +7,7 @@ import { principalOfClaims } from '../../src/auth/outside-claims.ts'
 import { hashPassword, isWeak, matchesPassword } from '../../src/auth/password-hash.ts'
 import type { IdentityProvider } from '../../src/auth/provider-store.ts'
 import { makeRefreshToken, parseRefreshToken } from '../../src/auth/refresh-token.ts'
-import { ROLES } from '../../src/auth/roles.ts'
+import { ROLE_SCOPES } from '../../src/auth/roles.ts'
 import { ACCOUNT_POLICY, ADDRESS_POLICY, type Attempts, admit } from '../../src/auth/sign-in-backoff.ts'
 import { emailSchema } from '../../src/contract/users.ts'
 import { network } from '../../src/http/caller-address.ts'
@@ -264,7 +264,7 @@ test('claims of an outside provider are read as data: no name of a field leads e
     tenantId: 'tnt_a',
     keyId: 'idp_1',
     userId: 'idp_1:s',
-    scopes: ROLES.viewer,
+    scopes: ROLE_SCOPES.viewer,
   })
   for (const a of [undefined, null, 7, 'yes', { b: null }, { b: { c: 7 } }, { b: { c: ['no'] } }]) {
     expect(of({ sub: 's', a })).toBeUndefined()

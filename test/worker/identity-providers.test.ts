@@ -4,7 +4,7 @@
  */
 import { exportJWK, type JWTHeaderParameters, type JWTPayload, SignJWT } from 'jose'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { ROLES } from '../../src/auth/roles.ts'
+import { ROLE_SCOPES, scopesOfRole } from '../../src/auth/roles.ts'
 import type { IdentityProviderObject } from '../../src/contract/identity-providers.ts'
 import {
   identityProviderListSchema,
@@ -110,7 +110,7 @@ describe('a token of an outside provider', () => {
       tenant_id: 'tnt_default',
       key_id: provider.id,
       user_id: `${provider.id}:ada`,
-      scopes: ROLES.member,
+      scopes: ROLE_SCOPES.member,
       user: null,
     })
   })
@@ -231,19 +231,19 @@ describe('a mapping', () => {
   test('gives the role that may most of those that the token has, else the default, else nothing', async () => {
     const roles = { staff: 'member', leads: 'admin' }
     const { id } = await trust({ role_claim: 'groups', roles, default_role: null })
-    expect(await who({ groups: ['staff', 'leads', 'others'] })).toMatchObject({ scopes: ROLES.admin })
-    expect(await who({ groups: 'staff' })).toMatchObject({ scopes: ROLES.member })
+    expect(await who({ groups: ['staff', 'leads', 'others'] })).toMatchObject({ scopes: ROLE_SCOPES.admin })
+    expect(await who({ groups: 'staff' })).toMatchObject({ scopes: ROLE_SCOPES.member })
     expect(await who({ groups: ['others'] })).toBe(401)
     expect(await who({ groups: ['constructor', '__proto__'] })).toBe(401)
     expect(await who({})).toBe(401)
     await api.post(`/admin/identity-providers/${id}`, { default_role: 'viewer' }, { method: 'PATCH' })
-    expect(await who({})).toMatchObject({ scopes: ROLES.viewer })
+    expect(await who({})).toMatchObject({ scopes: ROLE_SCOPES.viewer })
   })
 
   test('finds a claim inside another, and one whose name has dots', async () => {
     await trust({ role_claim: 'realm_access.roles', roles: { llm: 'developer' }, default_role: null })
-    expect(await who({ realm_access: { roles: ['llm'] } })).toMatchObject({ scopes: ROLES.developer })
-    expect(await who({ 'realm_access.roles': 'llm' })).toMatchObject({ scopes: ROLES.developer })
+    expect(await who({ realm_access: { roles: ['llm'] } })).toMatchObject({ scopes: ROLE_SCOPES.developer })
+    expect(await who({ 'realm_access.roles': 'llm' })).toMatchObject({ scopes: ROLE_SCOPES.developer })
     expect(await who({ realm_access: ['llm'] })).toBe(401)
   })
 
@@ -403,12 +403,15 @@ describe('/admin/identity-providers', () => {
     expect(await status()).toBe(401)
   })
 
-  test('is for who runs the installation: no role of a tenant may', async () => {
-    const owner = edge({}, () => ({
-      keys: { find: async () => ({ tenantId: 'tnt_default', keyId: 'k', scopes: ROLES.owner }) },
-    }))
-    expect(await codeOf(await owner.post(PROVIDERS, valid))).toBe('permission_denied')
-    expect((await owner.get(PROVIDERS)).status).toBe(403)
+  test('is for who runs the installation: neither its admins nor the owner of a tenant may', async () => {
+    for (const [tenantId, scopes] of [
+      ['tnt_default', ROLE_SCOPES.admin],
+      ['tnt_blue', scopesOfRole('owner', 'tnt_blue')],
+    ] as const) {
+      const other = edge({}, () => ({ keys: { find: async () => ({ tenantId, keyId: 'k', scopes }) } }))
+      expect(await codeOf(await other.post(PROVIDERS, valid))).toBe('permission_denied')
+      expect((await other.get(PROVIDERS)).status).toBe(403)
+    }
   })
 
   test.each([
