@@ -6,8 +6,8 @@ import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
 import { configuredKeys } from './auth/configured-keys.ts'
 import { noBudgets } from './budgets/no-budgets.ts'
-import { noCache } from './cache/no-cache.ts'
-import type { Deployment, TokenCounter } from './chat/ports.ts'
+import { wiredCache } from './cache/wired-cache.ts'
+import type { AnswerCache, Deployment, TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
 import { type Directory, directory } from './directory/directory.ts'
@@ -95,7 +95,7 @@ function makeWiring(env: Env): Wiring {
       models,
       prompts: storedPrompts(rememberedPrompts(isolateDirectory, prompts)),
       filters: noFilters,
-      cache: noCache,
+      cache: cacheOf(config),
       admission: noLimits,
       budgets: noBudgets,
       attempt: attemptInOrder(),
@@ -113,6 +113,22 @@ function makeWiring(env: Env): Wiring {
       defaultModel: config.PERIGEE_DEFAULT_MODEL,
     },
   }
+}
+
+function cacheOf(config: Config): AnswerCache {
+  const { PERIGEE_UPSTASH_URL: url, PERIGEE_UPSTASH_TOKEN: token, PERIGEE_LOG_LEVEL: level } = config
+  return wiredCache({
+    policy: config.PERIGEE_CACHE,
+    ttlSeconds: config.PERIGEE_CACHE_TTL_SECONDS,
+    entriesMax: config.PERIGEE_CACHE_ENTRIES,
+    bytesMax: config.PERIGEE_CACHE_BYTES,
+    upstash: url !== undefined && token !== undefined ? { url, token } : undefined,
+    waitUntil,
+    warn(fields) {
+      if (level === 'error' || level === 'silent') return
+      console.log(JSON.stringify({ level: 'warn', time: new Date().toISOString(), ...fields }))
+    },
+  })
 }
 
 /** 53 random bits: every integer that JSON carries exactly is equally likely. */

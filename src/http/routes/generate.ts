@@ -2,7 +2,9 @@
 import { assembleText } from '../../chat/assemble.ts'
 import { complete } from '../../chat/complete.ts'
 import { type GenerateResponse, generateRequestSchema } from '../../contract/generate.ts'
+import { cacheDirective } from '../cache-directive.ts'
 import { readJson } from '../read-json.ts'
+import { cacheHeaders } from '../render/cache-headers.ts'
 import { principalOf, type Route } from '../route.ts'
 
 export const generate: Route = {
@@ -23,8 +25,13 @@ export const generate: Route = {
       },
       requestId: context.get('requestId'),
       signal: context.req.raw.signal,
+      caching: cacheDirective((name) => context.req.header(name)),
     })
     const { choices } = await assembleText(completion.events, { tokenIds: false })
-    return context.json({ generated_text: choices[0]?.text ?? '' } satisfies GenerateResponse)
+    return context.json(
+      { generated_text: choices[0]?.text ?? '' } satisfies GenerateResponse,
+      200,
+      cacheHeaders(completion.cache),
+    )
   },
 }
