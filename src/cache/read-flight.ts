@@ -5,6 +5,7 @@ import {
   BEAT_MS,
   FLIGHT_EVENTS_MAX,
   type Flight,
+  finish,
   isDriverLost,
   isOver,
   leave,
@@ -50,6 +51,11 @@ export function readFlight({ flight, reader, signal, now, drive }: Options): Rea
   else signal.addEventListener('abort', onHangUp, { once: true })
 
   function takeOver(): void {
+    if (flight.batches.length > 0 && !flight.sameAgain) {
+      // Another draw would say something else from the first word on.
+      finish(flight, new AppError('upstream_interrupted', 'The model stopped in the middle of its answer.'))
+      return
+    }
     const lost = flight.driver
     flight.driver = newDriver(reader, now())
     leave(flight, lost.reader)
@@ -68,7 +74,7 @@ export function readFlight({ flight, reader, signal, now, drive }: Options): Rea
 
   async function wait(): Promise<void> {
     if (isDriverLost(flight, now()) && flight.driver.reader !== reader) takeOver()
-    await reader.bell.rung()
+    if (!isOver(flight)) await reader.bell.rung()
   }
 
   function fail(error: AppError): never {

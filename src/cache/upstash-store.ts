@@ -10,8 +10,15 @@ export function upstashStore(options: { url: string; token: string }): AnswerSto
   async function client(): Promise<Redis> {
     if (redis) return redis
     const { Redis } = await import('@upstash/redis/cloudflare')
-    // Values are our own text. No retries: src/cache/answer-store.ts gives a store one try and then a rest.
-    redis ??= new Redis({ ...options, automaticDeserialization: false, enableTelemetry: false, retry: false })
+    // Values are our own text. No pipelines: they put commands of several requests into one call, and one request cannot wait for
+    // another's. No retries: src/cache/answer-store.ts gives a store one try and then a rest.
+    redis ??= new Redis({
+      ...options,
+      automaticDeserialization: false,
+      enableAutoPipelining: false,
+      enableTelemetry: false,
+      retry: false,
+    })
     return redis
   }
 
