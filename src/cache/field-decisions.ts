@@ -77,7 +77,6 @@ const SHARED: Readonly<Record<string, FieldDecision>> = {
 export const FIELD_DECISIONS: Readonly<Record<ModelRequest['kind'], Readonly<Record<string, FieldDecision>>>> = {
   chat: {
     ...SHARED,
-    prompt: counts,
     messages: counts,
     max_completion_tokens: counts,
     // The older name. Where both are given each counts.

@@ -38,7 +38,7 @@ let edge: PlainWorkerd
 
 beforeAll(async () => {
   model = await gatedModel(EVENTS)
-  edge = await plainWorkerd(join(import.meta.dirname, '../support/joining-worker.ts'), { MODEL_URL: model.url })
+  edge = await plainWorkerd(join(import.meta.dirname, '../worker/joining-worker.ts'), { MODEL_URL: model.url })
 })
 afterAll(async () => {
   await edge?.stop()

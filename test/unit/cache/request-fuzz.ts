@@ -54,8 +54,6 @@ const schema = (...properties: string[]) => ({
 export const VALUES: Record<Kind, Record<string, Groups>> = {
   chat: {
     ...SHARED,
-    // Filled and taken away before the cache is asked.
-    prompt: [[ABSENT, null]],
     messages: [
       [[{ role: 'user', content: 'Hi' }]],
       [[{ role: 'user', content: 'Hi ' }]],

@@ -50,6 +50,7 @@ function portsOf({ MODEL_URL }: Variables): HttpPorts {
     sha256Hex: (text) => text,
     // Sound: no route that the test calls uses them.
     conversations: undefined as never,
+    promptLibrary: undefined as never,
     metrics: undefined as never,
     settings: { bodyBytesMax: 1_000_000, logLevel: 'silent', defaultModel: 'model' },
   }
