@@ -58,5 +58,13 @@ function portsOf({ MODEL_URL }: Variables): HttpPorts {
 }
 
 const app = createApp((env) => portsOf(env as unknown as Variables))
+let arrived = 0
 
-export default app
+export default {
+  /** `GET /arrived` says how many requests have come, itself not among them: a test cannot see what a request waits for. */
+  fetch(...[request, env, context]: Parameters<typeof app.fetch>) {
+    if (new URL(request.url).pathname === '/arrived') return new Response(String(arrived))
+    arrived += 1
+    return app.fetch(request, env, context)
+  },
+}
