@@ -110,9 +110,9 @@ describe('1,000 identical requests at once', () => {
       const answers = [...(await Promise.all(asked)), { status: statusOf(last), text: await last.text() }]
       expect(model.calls).toHaveLength(1)
       const count = (status: string) => answers.filter((answer) => answer.status === status).length
-      expect(count('miss')).toBe(1)
-      expect(count('join')).toBeGreaterThan(990)
-      expect(count('join') + count('hit')).toBe(999)
+      // Who comes when the answer is whole already gets it from memory.
+      expect([count('miss'), count('join') + count('hit')]).toEqual([1, 999])
+      expect(count('join')).toBeGreaterThan(100)
       expect(answers.filter(({ text }) => /Hello world|Hello".* world"/s.test(text))).toHaveLength(1_000)
       expect(answers.filter(({ text }) => text.endsWith(DONE))).toHaveLength(stream ? 1_000 : 1)
       expect(edge.output()).toBe('')

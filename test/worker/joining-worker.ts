@@ -4,7 +4,7 @@ import { createApp } from '../../src/app.ts'
 import { noBudgets } from '../../src/budgets/no-budgets.ts'
 import { answerCache } from '../../src/cache/answer-cache.ts'
 import { memoryCache } from '../../src/cache/memory-cache.ts'
-import type { Deployment } from '../../src/chat/ports.ts'
+import type { AnswerCache, Deployment } from '../../src/chat/ports.ts'
 import { noFilters } from '../../src/filter/no-filters.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { noLimits } from '../../src/limits/no-limits.ts'
@@ -33,13 +33,15 @@ function portsOf({ MODEL_URL }: Variables): HttpPorts {
       models: { deploymentsOf: () => deployments, list: () => [] },
       prompts: noPrompts,
       filters: noFilters,
-      cache: answerCache({
-        memory: memoryCache({ entriesMax: 100, bytesMax: 1_000_000, ttlMs: 3_600_000, now: Date.now }),
-        stores: [],
-        ttlSeconds: 3_600,
-        policyOf: () => 'default',
-        waitUntil,
-      }),
+      cache: counted(
+        answerCache({
+          memory: memoryCache({ entriesMax: 100, bytesMax: 1_000_000, ttlMs: 3_600_000, now: Date.now }),
+          stores: [],
+          ttlSeconds: 3_600,
+          policyOf: () => 'default',
+          waitUntil,
+        }),
+      ),
       admission: noLimits,
       budgets: noBudgets,
       attempt: attemptInOrder(),
@@ -60,11 +62,19 @@ function portsOf({ MODEL_URL }: Variables): HttpPorts {
 const app = createApp((env) => portsOf(env as unknown as Variables))
 let arrived = 0
 
+function counted(cache: AnswerCache): AnswerCache {
+  return {
+    look(question) {
+      arrived += 1
+      return cache.look(question)
+    },
+  }
+}
+
 export default {
-  /** `GET /arrived` says how many requests have come, itself not among them: a test cannot see what a request waits for. */
+  /** `GET /arrived` says how many requests have reached the cache: a test cannot see what a request waits for. */
   fetch(...[request, env, context]: Parameters<typeof app.fetch>) {
     if (new URL(request.url).pathname === '/arrived') return new Response(String(arrived))
-    arrived += 1
     return app.fetch(request, env, context)
   },
 }
