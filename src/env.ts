@@ -1,6 +1,7 @@
 /** The Worker's bindings and variables as the platform hands them over. Variables are raw text: only src/config.ts reads them. */
 import type { Conversation } from './conversation/conversation.ts'
 import type { Config } from './directory/config-object.ts'
+import type { Limits } from './limits/limit-object.ts'
 import type { Metrics } from './observe/metrics-object.ts'
 
 type Bindings = Readonly<{
@@ -9,6 +10,7 @@ type Bindings = Readonly<{
   /** A copy of what each request needs of DB, for when DB fails. Up to a minute and more behind. */
   RESERVE: KVNamespace
   CONVERSATION: DurableObjectNamespace<Conversation>
+  LIMITS: DurableObjectNamespace<Limits>
   METRICS: DurableObjectNamespace<Metrics>
   /** What has changed in DB, for isolates to ask. */
   CONFIG: DurableObjectNamespace<Config>

@@ -4,6 +4,7 @@ import { createApp } from './app.ts'
 // biome-ignore lint/performance/noBarrelFile: the platform finds the classes of Durable Objects among the entry's exports.
 export { Conversation } from './conversation/conversation.ts'
 export { Config } from './directory/config-object.ts'
+export { Limits } from './limits/limit-object.ts'
 export { Metrics } from './observe/metrics-object.ts'
 
 export default createApp()

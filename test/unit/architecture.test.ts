@@ -53,7 +53,8 @@ function partOf(file: string): string {
 }
 
 /** Files of capabilities that are classes the platform instantiates: they wire themselves, since nobody can pass them ports. */
-const PLATFORM_CLASSES = /^src\/(conversation\/conversation|observe\/metrics-object|directory\/config-object)\.ts$/
+const PLATFORM_CLASSES =
+  /^src\/(conversation\/conversation|directory\/config-object|limits\/limit-object|observe\/metrics-object)\.ts$/
 /** What hosts the completion sequence inside a Durable Object, beside the Worker's own routes. */
 const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([
@@ -109,6 +110,7 @@ const PACKAGES: Record<string, RegExp> = {
   'auth/': /^node:crypto$/,
   'upstream/': /^zod\/mini$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
+  'limits/': /^(cloudflare:workers|zod\/mini|@upstash\/ratelimit|@upstash\/redis\/cloudflare)$/,
   'observe/': /^cloudflare:workers$/,
   'prompts/': /^diff$/,
   'directory/': /^cloudflare:workers$/,
