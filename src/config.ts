@@ -29,6 +29,11 @@ export const settingsSchema = z.object({
   PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS: wholeNumber(10_000, 100, 600_000),
   PERIGEE_TOTAL_TIMEOUT_MS: wholeNumber(300_000, 1_000, 3_600_000),
   PERIGEE_CONVERSATION_DAYS: wholeNumber(7, 1, 365),
+  /** Where limits are counted in place of Durable Objects; both or none. */
+  PERIGEE_UPSTASH_URL: z.optional(z.url({ protocol: /^https?$/ })),
+  PERIGEE_UPSTASH_TOKEN: z.optional(z.string().check(z.minLength(1), z.maxLength(512))),
+  /** Of the key of PERIGEE_KEY_SHA256, at each endpoint. All others have the limits of docs/limits.md. */
+  PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: wholeNumber(10_000_000, 1, 999_999_999),
 })
 
 export type Config = z.infer<typeof settingsSchema>
@@ -36,7 +41,11 @@ export type Config = z.infer<typeof settingsSchema>
 /** Throws with every wrong setting by name; the Worker then answers 500 and the log says which. */
 export function readConfig(env: Env): Config {
   const parsed = settingsSchema.safeParse(env)
-  if (parsed.success) return parsed.data
+  if (parsed.success) {
+    const { PERIGEE_UPSTASH_URL: url, PERIGEE_UPSTASH_TOKEN: token } = parsed.data
+    if ((url === undefined) === (token === undefined)) return parsed.data
+    throw new Error('Wrong settings: PERIGEE_UPSTASH_URL and PERIGEE_UPSTASH_TOKEN are set together or not at all')
+  }
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
   throw new Error(`Wrong settings: ${problems.join('; ')}`)
 }

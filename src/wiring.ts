@@ -4,10 +4,10 @@
  */
 import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
-import { configuredKeys } from './auth/configured-keys.ts'
+import { configuredKeys, DEVELOPMENT } from './auth/configured-keys.ts'
 import { noBudgets } from './budgets/no-budgets.ts'
 import { noCache } from './cache/no-cache.ts'
-import type { Deployment, TokenCounter } from './chat/ports.ts'
+import type { Deployment, Principal, TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import type { FilterRules } from './contract/filter-rules.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
@@ -18,7 +18,13 @@ import { filterStore } from './filter/filter-store.ts'
 import { compiledSets, tenantFilters } from './filter/tenant-filters.ts'
 import { tenantModerations } from './filter/tenant-moderations.ts'
 import type { HttpPorts } from './http/ports.ts'
-import { noLimits } from './limits/no-limits.ts'
+import { durableStore } from './limits/durable-store.ts'
+import { isolateLimits } from './limits/isolate-limits.ts'
+import { lateStore } from './limits/late-store.ts'
+import { STORE_TIMEOUT_MS } from './limits/leased-windows.ts'
+import { DEFAULT_LIMITS, developmentLimits, type LimitRule } from './limits/limit-rules.ts'
+import { limitRulesOf, limitTable } from './limits/limit-table.ts'
+import type { LimitStore } from './limits/stores.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
 import { promptLibrary } from './prompts/prompt-library.ts'
 import { promptStore } from './prompts/prompt-store.ts'
@@ -97,6 +103,16 @@ function makeWiring(env: Env): Wiring {
   const filterSets = compiledSets(
     isolateDirectory.remember<FilterRules>({ kind: 'filter', load: filterRules.rulesOf, keysMax: FILTER_RULES_MAX }),
   )
+  const limits = isolateLimits({
+    store: limitStore(config, env),
+    rulesOf: isolateDirectory.remember<readonly LimitRule[], readonly LimitRule[]>({
+      kind: 'limit',
+      load: (tenantId) => limitRulesOf(env.DB, tenantId),
+      prepare: (rules) => rules ?? [],
+    }),
+    defaultsOf: limitDefaults(config),
+    waitUntil,
+  })
   return {
     config,
     directory: isolateDirectory,
@@ -106,7 +122,7 @@ function makeWiring(env: Env): Wiring {
       prompts: storedPrompts(rememberedPrompts(isolateDirectory, prompts)),
       filters: tenantFilters(filterSets),
       cache: noCache,
-      admission: noLimits,
+      admission: limits.admission,
       budgets: noBudgets,
       attempt: attemptInOrder(),
       meter: metrics.meter,
@@ -115,6 +131,8 @@ function makeWiring(env: Env): Wiring {
     keys: configuredKeys(config.PERIGEE_KEY_SHA256),
     sha256Hex,
     conversations: durableConversations(env.CONVERSATION),
+    limits: limits.requests,
+    limitTable: limitTable({ db: env.DB, changed: isolateDirectory.changed, nowMs: () => Date.now() }),
     metrics: metrics.reader,
     promptLibrary: promptLibrary(prompts),
     filterRules,
@@ -125,6 +143,21 @@ function makeWiring(env: Env): Wiring {
       defaultModel: config.PERIGEE_DEFAULT_MODEL,
     },
   }
+}
+
+function limitStore(config: Config, env: Env): LimitStore {
+  const { PERIGEE_UPSTASH_URL: url, PERIGEE_UPSTASH_TOKEN: token } = config
+  if (url === undefined || token === undefined) return durableStore(env.LIMITS)
+  return lateStore(async () => {
+    const { upstashStore } = await import('./limits/upstash-store.ts')
+    return upstashStore({ url, token, timeoutMs: STORE_TIMEOUT_MS })
+  })
+}
+
+function limitDefaults(config: Config): (principal: Principal) => readonly LimitRule[] {
+  const development = developmentLimits(config.PERIGEE_DEV_KEY_REQUESTS_PER_HOUR)
+  return ({ tenantId, keyId }) =>
+    tenantId === DEVELOPMENT.tenantId && keyId === DEVELOPMENT.keyId ? development : DEFAULT_LIMITS
 }
 
 /** 53 random bits: every integer that JSON carries exactly is equally likely. */

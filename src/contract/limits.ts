@@ -64,13 +64,7 @@ export type NewLimit = z.infer<typeof newLimitSchema>
 export const limitChangeSchema = z.strictObject({ amount, window_seconds: z.optional(windowSeconds) })
 export type LimitChange = z.infer<typeof limitChangeSchema>
 
-export const LIST_LIMIT_MAX = 100
-export const listQuerySchema = z.strictObject({
-  limit: z.optional(
-    z.string().check(z.regex(/^([1-9]\d?|100)$/, `must be a whole number from 1 to ${LIST_LIMIT_MAX}`)),
-  ),
-  after: z.optional(z.string().check(z.regex(LIMIT_ID, 'must be the next_cursor of an earlier answer'))),
-})
+export const limitIdSchema = z.string().check(z.regex(LIMIT_ID, 'must be lim_ and 32 letters or digits'))
 
 export type Limit = {
   id: string

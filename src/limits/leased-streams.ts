@@ -94,7 +94,7 @@ export function leasedStreams(options: {
       lease.held = held
       lease.answeredAtMs = nowMs()
       lease.retryAtMs = 0
-      lease.askAgainAtMs = held > running || lease.waiting === 0 ? 0 : nowMs() + BACK_OFF_MS
+      lease.askAgainAtMs = held > running || want <= running ? 0 : nowMs() + BACK_OFF_MS
     } catch (cause) {
       lease.cause = cause
       lease.retryAtMs = nowMs() + STORE_RETRY_MS

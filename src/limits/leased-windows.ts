@@ -115,7 +115,7 @@ export function leasedWindows(options: {
       waiting.set(slice, (waiting.get(slice) ?? 0) + cost)
       try {
         // In its own time as well: another request's context, and its timer, may have ended with that request.
-        await Promise.race([askFor(slice, cost, now), sleep(STORE_TIMEOUT_MS + 100)])
+        await Promise.race([askFor(slice, cost - slice.left, now), sleep(STORE_TIMEOUT_MS + 100)])
       } finally {
         const rest = (waiting.get(slice) ?? 0) - cost
         if (rest > 0) waiting.set(slice, rest)

@@ -79,8 +79,9 @@ export type Outcome = 'taken' | 'refused' | 'ask' | 'failed'
 
 export function takeFrom(slice: Slice, cost: number, nowMs: number): Outcome {
   roll(slice, nowMs)
-  if (slice.left < cost) {
-    if (nowMs < slice.askAgainAtMs && cost >= slice.refusedNeed) return 'refused'
+  const missing = cost - slice.left
+  if (missing > 0) {
+    if (nowMs < slice.askAgainAtMs && missing >= slice.refusedNeed) return 'refused'
     if (nowMs >= slice.retryAtMs) return 'ask'
     if (!useLastAnswer(slice, cost, nowMs)) return 'failed'
   }
@@ -137,7 +138,7 @@ function firstSlice({ counter, typicalCost }: Slice): number {
   return Math.max(1, Math.min(FIRST_REQUESTS * typicalCost, Math.ceil(counter.amount / FIRST_SHARES)))
 }
 
-/** `waiting`: what those need who wait for the answer. */
+/** `need`: what is missing for one request; `waiting`: what all those cost who wait for the answer. */
 export function askOf(slice: Slice, need: number, waiting: number, nowMs: number): Ask {
   const elapsedMs = Math.max(RATE_OVER_MS_MIN, nowMs - slice.askedAtMs)
   slice.ratePerMs = slice.usedSinceAsk / elapsedMs
@@ -147,7 +148,7 @@ export function askOf(slice: Slice, need: number, waiting: number, nowMs: number
   const demand = Math.max(first, Math.ceil(slice.ratePerMs * LEASE_MS))
   const growth = slice.lastGrant === 0 ? first : slice.lastGrant * GROWTH
   const share = isSingle(slice) ? need : Math.ceil(slice.remaining / SHARES)
-  const want = Math.min(Math.max(need, waiting, Math.min(demand, growth, share)), slice.counter.amount)
+  const want = Math.min(Math.max(need, waiting - slice.left, Math.min(demand, growth, share)), slice.counter.amount)
   return { need, want, spent: slice.debt }
 }
 

@@ -250,6 +250,8 @@ describe('documents', () => {
     'docs/testing.md',
     'docs/storage.md',
     'docs/performance.md',
+    'docs/limits.md',
+    'docs/security.md',
   ])('%s names only paths that exist', (document) => {
     const { named, missing } = pathsIn(read(document))
     expect(named).toBeGreaterThan(document.startsWith('docs/') ? 0 : 1)

@@ -214,7 +214,21 @@ describe('a Durable Object', () => {
 })
 
 describe.skipIf('missing' in upstash)('Upstash', () => {
-  test('that does not answer refuses: the library would let everybody in after five seconds', async () => {
+  test('that is silent admits nobody: the library by itself would let everybody in after five seconds', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    vi.stubGlobal('fetch', () => new Promise(() => undefined))
+    const silent = upstashStore({ url: 'http://127.0.0.1:9', token: 'x', timeoutMs: 60_000 })
+    const counter = counterOf(5)
+    let outcome: unknown = 'silence'
+    void silent.take(counter, start(counter), { need: 1, want: 1, spent: 0 }).then((grant) => {
+      outcome = grant
+    })
+    await vi.advanceTimersByTimeAsync(20_000)
+    vi.unstubAllGlobals()
+    expect(outcome).toBe('silence')
+  })
+
+  test('that cannot be reached refuses', async () => {
     const nowhere = upstashStore({ url: 'http://127.0.0.1:9', token: 'x', timeoutMs: 200 })
     const counter = counterOf(5)
     await expect(nowhere.take(counter, start(counter), { need: 1, want: 1, spent: 0 })).rejects.toThrow()

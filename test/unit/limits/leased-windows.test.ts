@@ -50,6 +50,7 @@ describe('many isolates', () => {
         expect(broken, JSON.stringify(randomScenario(seed))).toEqual([])
       }
     },
+    60_000,
   )
 
   test('are seen to let in more when the store grants more than is left', async () => {
@@ -118,6 +119,20 @@ describe('one isolate', () => {
     await world.run(START_MS + 250)
     expect((await takings).filter(({ kind }) => kind === 'taken').length).toBe(200)
     expect(store.calls).toBeLessThanOrEqual(4)
+  })
+
+  test('uses up what is left, also when a part of it is here and a part in the store', async () => {
+    const { world, isolate } = setUp()
+    const windows = isolate()
+    const spend = { counter: counterOf(500), cost: 130, typicalCost: 512 }
+    let taken = 0
+    for (let i = 0; i < 10; i++) {
+      if ((await verdict(world, windows.take([spend]))).kind !== 'taken') continue
+      taken += 1
+      windows.correct(spend, -31, world.nowMs())
+    }
+    // The fifth would be the 526th.
+    expect(taken).toBe(4)
   })
 
   test('takes from all counters or from none', async () => {
@@ -261,4 +276,4 @@ test('one tenant at 5,000 requests a second over 50 isolates asks its object at 
   // The first second makes acquaintance: one call, and a few while slices grow.
   expect(callsBySecond[0]).toBeLessThan(300)
   expect(Math.max(...callsBySecond.slice(1)), callsBySecond.join(' ')).toBeLessThanOrEqual(50)
-})
+}, 60_000)
