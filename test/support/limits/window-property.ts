@@ -92,7 +92,7 @@ export async function runScenario(scenario: Scenario, grantsBeyond = 0): Promise
     const used = store.used(counter.owner, counter.name, startMs)
     if (count > amount + above) outcome.broken.push(`${count} admitted of ${amount} (+${above}) at ${startMs}`)
     // In the end everything that is not used has been given back, unless its window ended before that.
-    const isOver = startMs + windowMs < world.nowMs() - 60_000
+    const isOver = startMs + windowMs <= world.nowMs()
     if (lossRate === 0 && count > used) outcome.broken.push(`${count} admitted, ${used} counted at ${startMs}`)
     if (lossRate === 0 && windowMs === 3_600_000 && !isOver && count !== used) {
       outcome.broken.push(`${count} admitted, ${used} counted at the end`)
