@@ -34,6 +34,7 @@ const start = (counter: WindowCounter) => windowStartOf(counter.windowMs, Date.n
 
 afterEach(() => {
   vi.useRealTimers()
+  vi.unstubAllGlobals()
 })
 
 /** The library takes its windows from the clock; ours are told. */
@@ -224,11 +225,11 @@ describe.skipIf('missing' in upstash)('Upstash', () => {
       outcome = grant
     })
     await vi.advanceTimersByTimeAsync(20_000)
-    vi.unstubAllGlobals()
     expect(outcome).toBe('silence')
   })
 
   test('that cannot be reached refuses', async () => {
+    vi.stubGlobal('fetch', () => Promise.reject(new Error('Connection refused')))
     const nowhere = upstashStore({ url: 'http://127.0.0.1:9', token: 'x', timeoutMs: 200 })
     const counter = counterOf(5)
     await expect(nowhere.take(counter, start(counter), { need: 1, want: 1, spent: 0 })).rejects.toThrow()
