@@ -44,7 +44,7 @@ describe('configured keys', () => {
     expect(await configuredKeys(sha256Hex(key)).find(sha256Hex(key))).toEqual({
       tenantId: 'tnt_default',
       keyId: 'key_default',
-      scopes: ['chat', 'metrics:read'],
+      scopes: ['chat', 'metrics:read', 'limits:read', 'limits:write'],
     })
   })
 
