@@ -6,7 +6,9 @@ import { authenticate } from './http/middleware/authenticate.ts'
 import { bodyLimit } from './http/middleware/body-limit.ts'
 import { cors } from './http/middleware/cors.ts'
 import { declareRoute } from './http/middleware/declare-route.ts'
+import { limitHeaders } from './http/middleware/limit-headers.ts'
 import { providePorts } from './http/middleware/ports.ts'
+import { rateLimit } from './http/middleware/rate-limit.ts'
 import { requestId } from './http/middleware/request-id.ts'
 import type { HttpPorts } from './http/ports.ts'
 import { answerError, answerUnknownRoute } from './http/render/failure.ts'
@@ -29,7 +31,7 @@ export function createApp(portsOf: (env: Env) => HttpPorts = wire): Hono<AppEnv>
       route.path,
       declareRoute(route),
       ...(route.body ? [bodyLimit(route.body)] : []),
-      ...(route.access === 'open' ? [] : [authenticate(route.access)]),
+      ...(route.access === 'open' ? [] : [authenticate(route.access), limitHeaders(), rateLimit()]),
       (context) => route.handle(context),
     )
   }

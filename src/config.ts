@@ -46,10 +46,12 @@ export const settingsSchema = z.object({
   /** Per isolate, both of them; an isolate has 128 MB for everything. */
   PERIGEE_CACHE_ENTRIES: wholeNumber(10_000, 1, 1_000_000),
   PERIGEE_CACHE_BYTES: wholeNumber(32 * 1_048_576, 65_536, 100 * 1_048_576),
-  /** Redis at Upstash, over HTTPS. Both or neither. */
+  /** Redis at Upstash, over HTTPS: remembers answers, and counts limits in place of Durable Objects. Both or neither. */
   PERIGEE_UPSTASH_URL: z.optional(z.url({ protocol: /^https?$/ })),
   PERIGEE_UPSTASH_TOKEN: z.optional(z.string().check(z.minLength(1), z.maxLength(1_024))),
   PERIGEE_CONVERSATION_DAYS: wholeNumber(7, 1, 365),
+  /** Of the key of PERIGEE_KEY_SHA256, at each endpoint. All others have the limits of docs/limits.md. */
+  PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: wholeNumber(10_000_000, 1, 999_999_999),
 })
 
 export type Config = z.infer<typeof settingsSchema>
@@ -57,7 +59,11 @@ export type Config = z.infer<typeof settingsSchema>
 /** Throws with every wrong setting by name; the Worker then answers 500 and the log says which. */
 export function readConfig(env: Env): Config {
   const parsed = settingsSchema.safeParse(env)
-  if (parsed.success) return parsed.data
+  if (parsed.success) {
+    const { PERIGEE_UPSTASH_URL: url, PERIGEE_UPSTASH_TOKEN: token } = parsed.data
+    if ((url === undefined) === (token === undefined)) return parsed.data
+    throw new Error('Wrong settings: PERIGEE_UPSTASH_URL and PERIGEE_UPSTASH_TOKEN are set together or not at all')
+  }
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
   throw new Error(`Wrong settings: ${problems.join('; ')}`)
 }

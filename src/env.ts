@@ -2,6 +2,7 @@
 import type { SignInGuard } from './auth/sign-in-guard.ts'
 import type { Conversation } from './conversation/conversation.ts'
 import type { Config } from './directory/config-object.ts'
+import type { Limits } from './limits/limit-object.ts'
 import type { Metrics } from './observe/metrics-object.ts'
 
 type Bindings = Readonly<{
@@ -10,6 +11,7 @@ type Bindings = Readonly<{
   /** A copy of what each request needs of DB, for when DB fails. Up to a minute and more behind. */
   RESERVE: KVNamespace
   CONVERSATION: DurableObjectNamespace<Conversation>
+  LIMITS: DurableObjectNamespace<Limits>
   METRICS: DurableObjectNamespace<Metrics>
   /** What has changed in DB, for isolates to ask. */
   CONFIG: DurableObjectNamespace<Config>

@@ -6,7 +6,7 @@ import { waitUntil } from 'cloudflare:workers'
 import type { TokenSecrets } from './auth/access-token.ts'
 import { accessTokens } from './auth/access-tokens.ts'
 import { sha256Hex } from './auth/api-key.ts'
-import { configuredKeys } from './auth/configured-keys.ts'
+import { configuredKeys, DEVELOPMENT } from './auth/configured-keys.ts'
 import { fetchJwks } from './auth/fetch-jwks.ts'
 import { durableGuard } from './auth/guard-client.ts'
 import { keySets } from './auth/key-sets.ts'
@@ -21,7 +21,7 @@ import { userAdmin } from './auth/user-admin.ts'
 import { userStore } from './auth/user-store.ts'
 import { noBudgets } from './budgets/no-budgets.ts'
 import { wiredCache } from './cache/wired-cache.ts'
-import type { AnswerCache, Deployment, TokenCounter } from './chat/ports.ts'
+import type { AnswerCache, Deployment, Principal, TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import type { FilterRules } from './contract/filter-rules.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
@@ -32,7 +32,13 @@ import { filterStore } from './filter/filter-store.ts'
 import { compiledSets, tenantFilters } from './filter/tenant-filters.ts'
 import { tenantModerations } from './filter/tenant-moderations.ts'
 import type { HttpPorts } from './http/ports.ts'
-import { noLimits } from './limits/no-limits.ts'
+import { durableStore } from './limits/durable-store.ts'
+import { isolateLimits } from './limits/isolate-limits.ts'
+import { lateStore } from './limits/late-store.ts'
+import { STORE_TIMEOUT_MS } from './limits/leased-windows.ts'
+import { DEFAULT_LIMITS, developmentLimits, type LimitRule } from './limits/limit-rules.ts'
+import { limitRulesOf, limitTable } from './limits/limit-table.ts'
+import type { LimitStore } from './limits/stores.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
 import { promptLibrary } from './prompts/prompt-library.ts'
 import { promptStore } from './prompts/prompt-store.ts'
@@ -111,6 +117,16 @@ function makeWiring(env: Env): Wiring {
   const filterSets = compiledSets(
     isolateDirectory.remember<FilterRules>({ kind: 'filter', load: filterRules.rulesOf, keysMax: FILTER_RULES_MAX }),
   )
+  const limits = isolateLimits({
+    store: limitStore(config, env),
+    rulesOf: isolateDirectory.remember<readonly LimitRule[], readonly LimitRule[]>({
+      kind: 'limit',
+      load: (tenantId) => limitRulesOrNone(env.DB, tenantId),
+      prepare: (rules) => rules ?? [],
+    }),
+    defaultsOf: limitDefaults(config),
+    waitUntil,
+  })
   return {
     config,
     directory: isolateDirectory,
@@ -120,7 +136,7 @@ function makeWiring(env: Env): Wiring {
       prompts: storedPrompts(rememberedPrompts(isolateDirectory, prompts)),
       filters: tenantFilters(filterSets),
       cache: cacheOf(config),
-      admission: noLimits,
+      admission: limits.admission,
       budgets: noBudgets,
       attempt: attemptInOrder(),
       meter: metrics.meter,
@@ -130,6 +146,8 @@ function makeWiring(env: Env): Wiring {
     ...users(env, config, isolateDirectory),
     sha256Hex,
     conversations: durableConversations(env.CONVERSATION),
+    limits: limits.requests,
+    limitTable: limitTable({ db: env.DB, changed: isolateDirectory.changed, nowMs: () => Date.now() }),
     metrics: metrics.reader,
     promptLibrary: promptLibrary(prompts),
     filterRules,
@@ -220,6 +238,31 @@ function cacheOf(config: Config): AnswerCache {
       console.log(JSON.stringify({ level: 'warn', time: new Date().toISOString(), ...fields }))
     },
   })
+}
+
+/** Until `npm start` applies migrations: a database without the table has no limits in it. */
+async function limitRulesOrNone(db: D1Database, tenantId: string): Promise<readonly LimitRule[]> {
+  try {
+    return await limitRulesOf(db, tenantId)
+  } catch (cause) {
+    if (String(cause).includes('no such table: limit_rule')) return []
+    throw cause
+  }
+}
+
+function limitStore(config: Config, env: Env): LimitStore {
+  const { PERIGEE_UPSTASH_URL: url, PERIGEE_UPSTASH_TOKEN: token } = config
+  if (url === undefined || token === undefined) return durableStore(env.LIMITS)
+  return lateStore(async () => {
+    const { upstashStore } = await import('./limits/upstash-store.ts')
+    return upstashStore({ url, token, timeoutMs: STORE_TIMEOUT_MS })
+  })
+}
+
+function limitDefaults(config: Config): (principal: Principal) => readonly LimitRule[] {
+  const development = developmentLimits(config.PERIGEE_DEV_KEY_REQUESTS_PER_HOUR)
+  return ({ tenantId, keyId }) =>
+    tenantId === DEVELOPMENT.tenantId && keyId === DEVELOPMENT.keyId ? development : DEFAULT_LIMITS
 }
 
 /** 53 random bits: every integer that JSON carries exactly is equally likely. */

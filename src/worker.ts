@@ -5,6 +5,7 @@ import { createApp } from './app.ts'
 export { SignInGuard } from './auth/sign-in-guard.ts'
 export { Conversation } from './conversation/conversation.ts'
 export { Config } from './directory/config-object.ts'
+export { Limits } from './limits/limit-object.ts'
 export { Metrics } from './observe/metrics-object.ts'
 
 export default createApp()

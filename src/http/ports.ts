@@ -8,6 +8,7 @@ import type {
   IdentityProviderObject,
   NewIdentityProvider,
 } from '../contract/identity-providers.ts'
+import type { Limit, LimitChange, NewLimit } from '../contract/limits.ts'
 import type { ModerationVerdict } from '../contract/moderation.ts'
 import type { NewPrompt, NewVersion, Template } from '../contract/prompt-template.ts'
 import type { Scope } from '../contract/scopes.ts'
@@ -77,6 +78,40 @@ export type Conversations = {
     request: ChatTurnRequest
     requestId: string
   }): Promise<{ ok: true; response: ChatTurnResponse } | { ok: false; error: ErrorValue }>
+}
+
+/** Requests of a tenant, a key, a user and at an endpoint. Reject with rate_limited, which costs no quota, or store_unavailable. */
+export type RequestLimits = {
+  /** `endpoint`: method and pattern, as `POST /chat`. Synchronous on the usual request. */
+  enter(call: { principal: Principal; endpoint: string }): RequestEntry | Promise<RequestEntry>
+  /** Under a server key: `label` is what the body calls its user, a part of what the key may use. */
+  enterEndUser(call: { principal: Principal; label: string }): RequestEntry | Promise<RequestEntry>
+  /** What this isolate knows; asks no store. `alias`: the model's limits, too. */
+  standing(call: { principal: Principal; endpoint: string; alias?: string }): readonly LimitStanding[]
+}
+
+export type RequestEntry = {
+  /** The request was refused later on and costs nothing. */
+  refund(): void
+}
+
+export type LimitStanding = {
+  /** Names the limit among those that hold for a caller. */
+  policy: string
+  kind: 'requests' | 'tokens'
+  limit: number
+  windowSeconds: number
+  remaining: number
+  resetMs: number
+}
+
+/** A tenant's own limits. Rejects with already_exists or store_unavailable. */
+export type LimitTable = {
+  list(tenantId: string, page: PageRequest): Promise<Page<Limit>>
+  create(tenantId: string, limit: NewLimit): Promise<Limit>
+  find(tenantId: string, id: string): Promise<Limit | undefined>
+  change(tenantId: string, id: string, change: LimitChange): Promise<Limit | undefined>
+  remove(tenantId: string, id: string): Promise<boolean>
 }
 
 /** Counters of all isolates as Prometheus text (exposition format 0.0.4). */
@@ -178,6 +213,8 @@ export type HttpPorts = {
   /** SHA-256 as 64 lower-case hexadecimal digits: how `keys` knows a key. */
   sha256Hex(text: string): string
   conversations: Conversations
+  limits: RequestLimits
+  limitTable: LimitTable
   metrics: MetricsReader
   promptLibrary: PromptLibrary
   filterRules: FilterRuleStore

@@ -18,6 +18,7 @@ import { completions } from './routes/completions.ts'
 import { docs } from './routes/docs.ts'
 import { generate } from './routes/generate.ts'
 import { health } from './routes/health.ts'
+import { changeLimit, createLimit, deleteLimit, listLimits, retrieveLimit } from './routes/limits.ts'
 import { metrics } from './routes/metrics.ts'
 import { listModels, retrieveModel } from './routes/models.ts'
 import { moderations } from './routes/moderations.ts'
@@ -78,6 +79,11 @@ export const routes: readonly Route[] = [
   retrieveIdentityProvider,
   changeIdentityProvider,
   deleteIdentityProvider,
+  listLimits,
+  createLimit,
+  retrieveLimit,
+  changeLimit,
+  deleteLimit,
   metrics,
   health,
   openapi,

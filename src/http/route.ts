@@ -4,7 +4,7 @@ import type { Principal } from '../chat/ports.ts'
 import type { Scope } from '../contract/scopes.ts'
 import type { Env } from '../env.ts'
 import type { AppError } from '../errors.ts'
-import type { HttpPorts } from './ports.ts'
+import type { HttpPorts, RequestEntry } from './ports.ts'
 
 /** `openai`: its error envelope, on its own routes. `oauth`: RFC 6749 5.2, on /auth/token. `problem`: RFC 9457, on all others. */
 export type ErrorShape = 'openai' | 'oauth' | 'problem'
@@ -36,6 +36,8 @@ export type AppVariables = {
   route?: Route
   /** Set by authentication: present on every route that is not open. */
   principal?: Principal
+  /** What was counted for the user that the body names. */
+  endUserEntry?: RequestEntry
   /** The alias that the caller named, for the access log. */
   model?: string
   /** What went wrong, for the access log. */
@@ -52,4 +54,11 @@ export function principalOf(context: AppContext): Principal {
   const principal = context.get('principal')
   if (!principal) throw new Error('A route that asks for the principal must not be open.')
   return principal
+}
+
+/** How limits name a route: method and pattern. HEAD is counted as the GET that answers it. */
+export function endpointOf(context: AppContext): string {
+  const route = context.get('route')
+  if (!route) throw new Error('A request that is counted is on a route.')
+  return `${route.method} ${route.path}`
 }

@@ -54,7 +54,7 @@ function partOf(file: string): string {
 
 /** Files of capabilities that are classes the platform instantiates: they wire themselves, since nobody can pass them ports. */
 const PLATFORM_CLASSES =
-  /^src\/(auth\/sign-in-guard|conversation\/conversation|observe\/metrics-object|directory\/config-object)\.ts$/
+  /^src\/(auth\/sign-in-guard|budgets\/budget-object|conversation\/conversation|directory\/config-object|limits\/limit-object|observe\/metrics-object)\.ts$/
 /** What hosts the completion sequence inside a Durable Object, beside the Worker's own routes. */
 const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([
@@ -111,6 +111,7 @@ const PACKAGES: Record<string, RegExp> = {
   'cache/': /^(node:crypto|@upstash\/redis\/cloudflare)$/,
   'upstream/': /^zod\/mini$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
+  'limits/': /^(cloudflare:workers|zod\/mini|@upstash\/ratelimit|@upstash\/redis\/cloudflare)$/,
   'observe/': /^cloudflare:workers$/,
   'prompts/': /^diff$/,
   'directory/': /^cloudflare:workers$/,
@@ -251,6 +252,7 @@ describe('documents', () => {
     'docs/storage.md',
     'docs/performance.md',
     'docs/users.md',
+    'docs/limits.md',
     'docs/security.md',
   ])('%s names only paths that exist', (document) => {
     const { named, missing } = pathsIn(read(document))

@@ -26,6 +26,7 @@ test('nothing set means the defaults, and no key is valid', () => {
     PERIGEE_CACHE_ENTRIES: 10_000,
     PERIGEE_CACHE_BYTES: 33_554_432,
     PERIGEE_CONVERSATION_DAYS: 7,
+    PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: 10_000_000,
   })
 })
 
@@ -50,6 +51,8 @@ test.each([
   ['PERIGEE_CONNECT_TIMEOUT_MS', '-1'],
   ['PERIGEE_TOTAL_TIMEOUT_MS', '999999999'],
   ['PERIGEE_CONVERSATION_DAYS', '1.5'],
+  ['PERIGEE_UPSTASH_URL', 'redis://x'],
+  ['PERIGEE_DEV_KEY_REQUESTS_PER_HOUR', '0'],
 ])('%s = %s is refused by name, and all wrong settings are named at once', (name, value) => {
   expect(() => read({ [name]: value })).toThrow(name)
   expect(() => read({ [name]: value, PERIGEE_LOG_LEVEL: '?' })).toThrow('PERIGEE_LOG_LEVEL')
@@ -58,4 +61,11 @@ test.each([
 test('the value of a wrong setting is not repeated: it may be a secret', () => {
   expect(() => read({ PERIGEE_INFERENCE_KEY: 'hunter2' })).not.toThrow('hunter2')
   expect(() => read({ PERIGEE_INFERENCE_KEY: 'hunter2' })).toThrow()
+})
+
+test('Upstash has its address and its token together, or neither', () => {
+  const url = { PERIGEE_UPSTASH_URL: 'https://eu1.upstash.example' }
+  const token = { PERIGEE_UPSTASH_TOKEN: 't' }
+  expect(read({ ...url, ...token })).toMatchObject({ ...url, ...token })
+  for (const half of [url, token]) expect(() => read(half)).toThrow('PERIGEE_UPSTASH_TOKEN')
 })

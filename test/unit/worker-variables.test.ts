@@ -47,6 +47,9 @@ test('every setting of the Worker that the environment sets reaches it, the key 
     PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS: '503',
     PERIGEE_TOTAL_TIMEOUT_MS: '5004',
     PERIGEE_CONVERSATION_DAYS: '5',
+    PERIGEE_UPSTASH_URL: 'https://eu1.upstash.example',
+    PERIGEE_UPSTASH_TOKEN: 'AXo=',
+    PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: '506',
   }
   expect(Object.keys({ ...set, ...OWN }).sort()).toEqual(Object.keys(settingsSchema.shape).sort())
   expect(asRead(prepare({ ...set, OTHER: 'x', PERIGEE_INFERENCE_PORT: '1' }).envFile)).toEqual({

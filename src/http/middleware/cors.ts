@@ -4,12 +4,13 @@
  */
 import type { MiddlewareHandler } from 'hono'
 import type { AppEnv } from '../route.ts'
+import { LIMIT_HEADERS } from './limit-headers.ts'
 
 /** Browsers ask again after this; two hours is the most that Chromium honours. */
 const PREFLIGHT_SECONDS = 7_200
 
 /** What a page may read beyond the headers that are always readable. */
-const EXPOSED = 'x-request-id, retry-after, x-perigee-cache, age'
+const EXPOSED = ['x-request-id', 'retry-after', 'x-perigee-cache', 'age', ...LIMIT_HEADERS].join(', ')
 
 export function cors(): MiddlewareHandler<AppEnv> {
   return async (context, next) => {

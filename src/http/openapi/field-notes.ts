@@ -81,6 +81,19 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
     input: 'A text, a list of texts, or a list of text parts that are one text.',
     model: 'Taken and not used.',
   },
+  NewLimit: {
+    dimension:
+      "Whose use is counted together: all of the tenant's, each key's, each user's, each user's at each endpoint, the tenant's of each model, or each `user_id`'s under a server key.",
+    subject:
+      'The one key, user, endpoint (`POST /chat`), model or `user_id` that is meant; `*`, the default, for each.',
+    kind: 'What is counted. `streams` are answers that are being given at the same time.',
+    amount: 'How many there may be, in a window or, of streams, at once.',
+    window_seconds: 'Length of the window; windows begin at its multiples since 1970 (UTC). Not for streams.',
+  },
+  LimitChange: {
+    amount: 'How many there may be.',
+    window_seconds: 'Length of the window, if it is to be another.',
+  },
   GenerateRequest: {
     text: 'The text to continue.',
     max_length: 'The longest continuation, in tokens.',

@@ -19,7 +19,13 @@ export type Operation = {
   errors: readonly ErrorCode[]
 }
 
-export const KEY: readonly ErrorCode[] = ['invalid_api_key', 'invalid_token', 'permission_denied']
+export const KEY: readonly ErrorCode[] = [
+  'invalid_api_key',
+  'invalid_token',
+  'permission_denied',
+  'rate_limited',
+  'store_unavailable',
+]
 export const BODY: readonly ErrorCode[] = [
   'invalid_json',
   'invalid_request',

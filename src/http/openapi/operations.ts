@@ -1,6 +1,7 @@
 /** What the OpenAPI document says of each route beyond the route table. Not in the bundle: see schemas.ts. */
 import type { ErrorCode } from '../../errors.ts'
 import { FILTER_OPERATIONS } from './filter-operations.ts'
+import { LIMIT_OPERATIONS } from './limit-operations.ts'
 import { BODY, KEY, type Operation } from './operation.ts'
 import { PROMPT_OPERATIONS } from './prompt-operations.ts'
 import { USER_OPERATIONS } from './user-operations.ts'
@@ -152,6 +153,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...PROMPT_OPERATIONS,
   ...FILTER_OPERATIONS,
   ...USER_OPERATIONS,
+  ...LIMIT_OPERATIONS,
   'GET /metrics': {
     id: 'metrics',
     tag: 'Operation',

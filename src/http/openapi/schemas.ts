@@ -8,6 +8,7 @@ import { CONVERSATION_ID, chatTurnRequestSchema } from '../../contract/chat-turn
 import { filterRuleSchema } from '../../contract/filter-rules.ts'
 import { generateRequestSchema } from '../../contract/generate.ts'
 import { identityProviderChangeSchema, newIdentityProviderSchema } from '../../contract/identity-providers.ts'
+import { LIMIT_DIMENSIONS, LIMIT_KINDS, limitChangeSchema, newLimitSchema } from '../../contract/limits.ts'
 import { moderationRequestSchema } from '../../contract/moderation.ts'
 import {
   labelChangeSchema,
@@ -137,6 +138,26 @@ export const generateResponseSchema = z.object({ generated_text: z.string(), fla
 
 export const healthSchema = z.object({ status: z.literal('ok'), timestamp: z.iso.datetime() })
 
+export const limitSchema = z.object({
+  id: z.string(),
+  object: z.literal('limit'),
+  dimension: z.enum(LIMIT_DIMENSIONS),
+  subject: z.string(),
+  kind: z.enum(LIMIT_KINDS),
+  amount: count,
+  window_seconds: z.nullable(count),
+  created_at: z.int(),
+})
+
+export const limitListSchema = z.object({
+  object: z.literal('list'),
+  data: z.array(limitSchema),
+  has_more: z.boolean(),
+  next: z.optional(z.string()),
+})
+
+export const deletedLimitSchema = z.object({ id: z.string(), object: z.literal('limit'), deleted: z.literal(true) })
+
 export const openAiErrorSchema = z.object({
   error: z.object({
     message: z.string(),
@@ -167,6 +188,8 @@ export const problemSchema = z.object({
   rule: z.optional(z.string()),
   /** When the first turn of a new conversation failed and is kept. */
   conversation_id: z.optional(z.string()),
+  /** Of `rate_limited`: which limit is reached, as `endpoint-requests`. */
+  limit: z.optional(z.string()),
 })
 
 /** Name in `components.schemas`, and a sentence. */
@@ -206,6 +229,11 @@ export const COMPONENTS = {
   PromptVersion: [promptVersionSchema, 'One version of a template.'],
   PromptVersionList: [promptVersionListSchema, 'A page of versions.'],
   RenderedPrompt: [renderedPromptSchema, 'The messages that the template becomes.'],
+  NewLimit: [newLimitSchema, 'How much whom is allowed. Unknown fields are refused.'],
+  LimitChange: [limitChangeSchema, 'How much a limit allows from now on. Unknown fields are refused.'],
+  Limit: [limitSchema, 'A limit that the tenant has set.'],
+  LimitList: [limitListSchema, 'A page of limits.'],
+  DeletedLimit: [deletedLimitSchema, 'It is gone.'],
   Health: [healthSchema, 'The edge answers.'],
   TokenRequest: [tokenRequestSchema, 'A form of OAuth 2. Parameters that are not listed here are ignored.'],
   TokenResponse: [tokenResponseSchema, 'The tokens, and what they may do.'],

@@ -4,6 +4,7 @@ import { callerView } from '../../chat/caller-view.ts'
 import { complete } from '../../chat/complete.ts'
 import type { CallerRequest } from '../../chat/ports.ts'
 import { cacheDirective } from '../cache-directive.ts'
+import { countEndUser } from '../middleware/rate-limit.ts'
 import { type AppContext, principalOf } from '../route.ts'
 import { cacheHeaders } from './cache-headers.ts'
 import { eventStream } from './event-stream.ts'
@@ -15,11 +16,17 @@ const STREAM_HEADERS = {
   'x-accel-buffering': 'no',
 }
 
+/** Users whose names begin alike for so long are counted together. */
+const END_USER_CHARS_MAX = 256
+
 /** Throws an AppError as long as nothing has been sent. */
 export async function respondWithCompletion(context: AppContext, request: CallerRequest): Promise<Response> {
   const requestId = context.get('requestId')
   const callerSignal = context.req.raw.signal
   context.set('model', request.body.model)
+  // OpenAI's name for whom the caller asks.
+  const { user } = request.body
+  if (typeof user === 'string' && user !== '') await countEndUser(context, user.slice(0, END_USER_CHARS_MAX))
 
   // Two ways of hanging up, one signal: the request's own, and the cancel of a body that nobody reads.
   const hangUp = new AbortController()
