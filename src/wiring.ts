@@ -5,6 +5,11 @@
 import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
 import { configuredKeys } from './auth/configured-keys.ts'
+import { keyAdmin } from './auth/key-admin.ts'
+import { keyStore, type UsableKey } from './auth/key-store.ts'
+import { type ReadyKey, readyKey, storedKeys } from './auth/stored-keys.ts'
+import { tenantAdmin } from './auth/tenant-admin.ts'
+import { tenantStore } from './auth/tenant-store.ts'
 import { noBudgets } from './budgets/no-budgets.ts'
 import { noCache } from './cache/no-cache.ts'
 import type { Deployment, TokenCounter } from './chat/ports.ts'
@@ -39,6 +44,8 @@ export type Wiring = HttpPorts & {
 
 /** Tenants whose filter rules are remembered as they are stored: most have some kB, none more than some MB. */
 const FILTER_RULES_MAX = 500
+/** Some 5 MB of an isolate's 128. */
+const KEYS_REMEMBERED_MAX = 10_000
 
 const made = new WeakMap<Env, Wiring>()
 
@@ -77,11 +84,12 @@ function makeWiring(env: Env): Wiring {
     collector: () => env.METRICS.getByName('all'),
     waitUntil,
   })
+  const nowMs = () => Date.now()
   const isolateDirectory = directory({
     config: () => env.CONFIG.getByName('all'),
     reserve: kvReserve(env.RESERVE),
     waitUntil,
-    nowMs: () => Date.now(),
+    nowMs,
     setTimer(ms, call) {
       const timer = setTimeout(call, ms)
       return () => clearTimeout(timer)
@@ -97,6 +105,16 @@ function makeWiring(env: Env): Wiring {
   const filterSets = compiledSets(
     isolateDirectory.remember<FilterRules>({ kind: 'filter', load: filterRules.rulesOf, keysMax: FILTER_RULES_MAX }),
   )
+  const keys = keyStore(env.DB)
+  const recallKey = isolateDirectory.remember<UsableKey, ReadyKey | undefined>({
+    kind: 'key',
+    load: keys.findByHash,
+    prepare: readyKey,
+    key: ({ subject }) => subject,
+    keysMax: KEYS_REMEMBERED_MAX,
+    keysFromCallers: true,
+  })
+  const { changed } = isolateDirectory
   return {
     config,
     directory: isolateDirectory,
@@ -112,7 +130,9 @@ function makeWiring(env: Env): Wiring {
       meter: metrics.meter,
       drawSeed,
     },
-    keys: configuredKeys(config.PERIGEE_KEY_SHA256),
+    keys: configuredKeys(config.PERIGEE_KEY_SHA256, storedKeys({ recall: recallKey, nowMs })),
+    keyAdmin: keyAdmin({ store: keys, changed, nowMs }),
+    tenantAdmin: tenantAdmin({ store: tenantStore(env.DB), changed, nowMs }),
     sha256Hex,
     conversations: durableConversations(env.CONVERSATION),
     metrics: metrics.reader,

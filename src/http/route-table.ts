@@ -1,6 +1,8 @@
 /** Every route, in one table. */
 import type { Route } from './route.ts'
 import { deleteFilter, getFilter, listFilters, putFilter } from './routes/admin-filters.ts'
+import { createKey, getKey, listKeys, patchKey, revokeKey, rotateKey } from './routes/admin-keys.ts'
+import { createTenant, deleteTenant, getTenant, listTenants, patchTenant } from './routes/admin-tenants.ts'
 import { chat } from './routes/chat.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { completions } from './routes/completions.ts'
@@ -53,6 +55,17 @@ export const routes: readonly Route[] = [
   getFilter,
   putFilter,
   deleteFilter,
+  createKey,
+  listKeys,
+  getKey,
+  patchKey,
+  rotateKey,
+  revokeKey,
+  createTenant,
+  listTenants,
+  getTenant,
+  patchTenant,
+  deleteTenant,
   metrics,
   health,
   openapi,

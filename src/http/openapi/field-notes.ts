@@ -29,6 +29,16 @@ const VERSION = {
   labels: 'Labels to point to it at once.',
 }
 
+const KEY = {
+  name: 'What people call it.',
+  role: 'A bundle of scopes, see docs/keys.md; not beside `scopes`.',
+  scopes: 'What the key may do; not beside `role`.',
+  models: 'The models that the key may use. Default and null: all.',
+  allowed_origins: 'The pages that may use it, by the header `Origin`. Default and null: any caller.',
+  allowed_networks: 'The networks or addresses that may use it, IPv4 or IPv6. Default and null: any.',
+  expires_at: 'From then on it is not valid; in seconds since 1970.',
+}
+
 export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>> = {
   ChatRequest: {
     ...SAMPLING,
@@ -71,6 +81,14 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   ModerationRequest: {
     input: 'A text, a list of texts, or a list of text parts that are one text.',
     model: 'Taken and not used.',
+  },
+  CreateKey: KEY,
+  PatchKey: KEY,
+  RotateKey: { overlap_seconds: 'How long the old text stays valid beside the new one.' },
+  CreateTenant: { name: 'What people call it. No two tenants have the same.' },
+  PatchTenant: {
+    name: 'What people call it. No two tenants have the same.',
+    status: 'The keys of a suspended tenant are not valid.',
   },
   GenerateRequest: {
     text: 'The text to continue.',

@@ -7,6 +7,7 @@ import { messageSchema, textRequestSchema } from '../../contract/chat-completion
 import { CONVERSATION_ID, chatTurnRequestSchema } from '../../contract/chat-turn.ts'
 import { filterRuleSchema } from '../../contract/filter-rules.ts'
 import { generateRequestSchema } from '../../contract/generate.ts'
+import { createKeySchema, patchKeySchema, rotateKeySchema } from '../../contract/keys.ts'
 import { moderationRequestSchema } from '../../contract/moderation.ts'
 import {
   labelChangeSchema,
@@ -16,6 +17,15 @@ import {
   promptedChatRequestSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import { createTenantSchema, patchTenantSchema } from '../../contract/tenants.ts'
+import {
+  deletedSchema,
+  keyListSchema,
+  keySchema,
+  newKeySchema,
+  tenantListSchema,
+  tenantSchema,
+} from './admin-schemas.ts'
 import {
   filterRuleDeletedSchema,
   filterRuleListSchema,
@@ -184,6 +194,17 @@ export const COMPONENTS = {
   PromptVersion: [promptVersionSchema, 'One version of a template.'],
   PromptVersionList: [promptVersionListSchema, 'A page of versions.'],
   RenderedPrompt: [renderedPromptSchema, 'The messages that the template becomes.'],
+  CreateKey: [createKeySchema, 'A key to make. Unknown fields are refused.'],
+  PatchKey: [patchKeySchema, 'What to change of a key. What is not given stays; null lifts a restriction.'],
+  RotateKey: [rotateKeySchema, 'How to give a key a new text.'],
+  Key: [keySchema, 'An API key, without its text.'],
+  NewKey: [newKeySchema, 'An API key with its text, which is shown this once.'],
+  KeyList: [keyListSchema, 'A page of keys, newest first.'],
+  CreateTenant: [createTenantSchema, 'A tenant to make.'],
+  PatchTenant: [patchTenantSchema, 'What to change of a tenant.'],
+  Tenant: [tenantSchema, 'A tenant.'],
+  TenantList: [tenantListSchema, 'A page of tenants, in the order of their ids.'],
+  Deleted: [deletedSchema, 'It is gone.'],
   Health: [healthSchema, 'The edge answers.'],
   OpenAiError: [openAiErrorSchema, "An error in OpenAI's envelope."],
   OAuthError: [oauthErrorSchema, 'An error as RFC 6749 5.2 has it.'],
