@@ -23,6 +23,7 @@ const RESERVE_TIMEOUT_MS = 2_000
 const TRY_AGAIN_MS = 1_000
 /** How often what is in use has its copy in the reserve confirmed. */
 const CONFIRM_COPY_MS = 5 * 60_000
+const COPY_AGAIN_MS = 3_000
 
 const KEYS_MAX = 2_000
 /** What is not there, when keys come from callers: kept apart, so that made-up keys do not push out real ones. */
@@ -153,8 +154,10 @@ export function remembered<Stored, Value>(
     const stored = await spec.load(key)
     isFailing = false
     const value = prepare(stored, key)
-    const entry = { value, stored, verifiedAtMs: flight.startedAtMs, copiedAtMs: Number.NEGATIVE_INFINITY }
     const isGuess = guesses !== undefined && stored === undefined
+    // A guess is never copied: anybody could fill the reserve.
+    const copiedAtMs = isGuess ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+    const entry = { value, stored, verifiedAtMs: flight.startedAtMs, copiedAtMs }
     if (isGuess) countFruitless(nowMs())
     // A change that was heard of meanwhile may be newer than what was read.
     if (flight.overtaken) return value
@@ -173,9 +176,15 @@ export function remembered<Stored, Value>(
   }
 
   function copy(key: string, entry: Entry<Stored, Value>): void {
+    const verifiedAtMs = trueAsOfMs(entry)
+    if (stale.isSince(key, verifiedAtMs)) {
+      // Changed just now: nobody would take this copy. The next use after a while makes one.
+      entry.copiedAtMs = nowMs() - CONFIRM_COPY_MS + COPY_AGAIN_MS
+      return
+    }
     entry.copiedAtMs = nowMs()
     // Open: without its copy the next outage is closed for this key, and nothing else.
-    const kept = reserve.keep(spec.kind, key, { verifiedAtMs: trueAsOfMs(entry), value: entry.stored })
+    const kept = reserve.keep(spec.kind, key, { verifiedAtMs, value: entry.stored })
     waitUntil(kept.catch(() => undefined))
   }
 

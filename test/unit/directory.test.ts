@@ -432,6 +432,8 @@ describe('keys that callers make up', () => {
     await world.clock.advance(1_000)
     await isolate.ask('real')
     for (let i = 0; i < 50; i++) expect(await isolate.ask('made-up')).toBeUndefined()
+    await world.clock.advance(1_000)
+    expect([...world.store.keys()]).toEqual(['text/real'])
     const loads = world.loads()
     for (let i = 0; i < 60; i++) await isolate.ask(`guess${i}`)
     expect(world.loads()).toBe(loads + 60)
