@@ -37,9 +37,9 @@ export function tenantAdmin(options: {
     get: async (id) => viewOf(await existing(id)),
 
     async patch(id, { name, status }) {
-      const tenant = await existing(id)
+      await existing(id)
       if (status === 'suspended') refuseInstallation(id)
-      const fields = { name: name ?? tenant.name, status: status ?? tenant.status }
+      const fields = { ...(name === undefined ? {} : { name }), ...(status === undefined ? {} : { status }) }
       if (!(await store.update(id, fields, nowMs()))) throw nameTaken()
       await changed()
       return viewOf(await existing(id))

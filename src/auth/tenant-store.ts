@@ -49,15 +49,21 @@ export function tenantStore(db: D1Database) {
       return results.map(recordOf)
     },
 
-    /** False when another has the name. */
-    async update(id: string, fields: Pick<TenantRecord, 'name' | 'status'>, atMs: number): Promise<boolean> {
+    /** Changes what is given and nothing else, so that who renames does not resume. False when another has the name. */
+    async update(
+      id: string,
+      fields: { name?: string; status?: 'active' | 'suspended' },
+      atMs: number,
+    ): Promise<boolean> {
+      const { name = null, status = null } = fields
       const [updated] = await db.batch([
         db
           .prepare(
-            `UPDATE OR IGNORE tenant SET name = ?2, status = ?3, updated_at_ms = ?4 WHERE id = ?1 AND status <> 'deleted'`,
+            `UPDATE OR IGNORE tenant SET name = coalesce(?2, name), status = coalesce(?3, status), updated_at_ms = ?4
+             WHERE id = ?1 AND status <> 'deleted'`,
           )
-          .bind(id, fields.name, fields.status, atMs),
-        changeOfKeys(id, atMs),
+          .bind(id, name, status, atMs),
+        ...(status === null ? [] : [changeOfKeys(id, atMs)]),
       ])
       return updated?.meta.changes === 1
     },

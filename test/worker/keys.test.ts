@@ -154,6 +154,8 @@ describe('a key', () => {
     expect(await models(key.key)).toBe(200)
     expect((await call(KEY, 'PATCH', path, { status: 'suspended' })).body.status).toBe('suspended')
     expect(await models(key.key)).toBe(401)
+    expect((await call(KEY, 'PATCH', path, { name: `${key.tenant_id} renamed` })).body.status).toBe('suspended')
+    expect(await models(key.key)).toBe(401)
     await call(KEY, 'PATCH', path, { status: 'active' })
     expect(await models(key.key)).toBe(200)
     expect((await call(KEY, 'DELETE', path)).body).toEqual({ id: key.tenant_id, deleted: true })
@@ -227,6 +229,13 @@ describe('nobody gives what he does not have', () => {
     }
     const list = (await call(ours.key, 'GET', '/admin/keys')).body as List<KeyView>
     expect(list.data.map(({ id }) => id)).toEqual([ours.id])
+    for (const [method, path, body] of [
+      ['GET', '/admin/keys', undefined],
+      ['GET', `/admin/keys/${theirs.id}`, undefined],
+      ['POST', '/admin/keys', { name: 'x' }],
+    ] as const) {
+      expect((await call(theirs.key, method, path, body)).code, `a member: ${method} ${path}`).toBe('permission_denied')
+    }
     expect(await models(theirs.key)).toBe(200)
   })
 
