@@ -7,6 +7,8 @@
  * 3. Not known, or 2 failed: loaded from D1, one load a key at a time.
  * 4. D1 fails: what was true at most 15 minutes ago, from memory, else from the reserve.
  * 5. Otherwise store_unavailable: closed.
+ *
+ * In one file although it is long, because each rule is only right beside the others.
  */
 import { AppError } from '../errors.ts'
 import { boundedMap } from './bounded-map.ts'
