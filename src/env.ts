@@ -1,4 +1,5 @@
 /** The Worker's bindings and variables as the platform hands them over. Variables are raw text: only src/config.ts reads them. */
+import type { SignInGuard } from './auth/sign-in-guard.ts'
 import type { Conversation } from './conversation/conversation.ts'
 import type { Config } from './directory/config-object.ts'
 import type { Metrics } from './observe/metrics-object.ts'
@@ -12,6 +13,7 @@ type Bindings = Readonly<{
   METRICS: DurableObjectNamespace<Metrics>
   /** What has changed in DB, for isolates to ask. */
   CONFIG: DurableObjectNamespace<Config>
+  SIGN_IN_GUARD: DurableObjectNamespace<SignInGuard>
 }>
 
 /** Every name in src/config.ts; which of them is set is the deployment's choice. */

@@ -3,13 +3,27 @@
  * Object class call `wire(env)`.
  */
 import { waitUntil } from 'cloudflare:workers'
+import type { TokenSecrets } from './auth/access-token.ts'
+import { accessTokens } from './auth/access-tokens.ts'
 import { sha256Hex } from './auth/api-key.ts'
 import { configuredKeys } from './auth/configured-keys.ts'
+import { fetchJwks } from './auth/fetch-jwks.ts'
+import { durableGuard } from './auth/guard-client.ts'
 import { keyAdmin } from './auth/key-admin.ts'
+import { keySets } from './auth/key-sets.ts'
 import { keyStore, type UsableKey } from './auth/key-store.ts'
+import { outsideTokens } from './auth/outside-tokens.ts'
+import { ownTokens, principalOfSession } from './auth/own-tokens.ts'
+import { passwordCost } from './auth/password-hash.ts'
+import { providerAdmin } from './auth/provider-admin.ts'
+import { type IdentityProvider, providerStore } from './auth/provider-store.ts'
+import { sessionStore } from './auth/session-store.ts'
+import { signIn } from './auth/sign-in.ts'
 import { type ReadyKey, readyKey, storedKeys } from './auth/stored-keys.ts'
 import { tenantAdmin } from './auth/tenant-admin.ts'
 import { tenantStore } from './auth/tenant-store.ts'
+import { userAdmin } from './auth/user-admin.ts'
+import { userStore } from './auth/user-store.ts'
 import { noBudgets } from './budgets/no-budgets.ts'
 import { noCache } from './cache/no-cache.ts'
 import type { Deployment, TokenCounter } from './chat/ports.ts'
@@ -133,6 +147,7 @@ function makeWiring(env: Env): Wiring {
     keys: configuredKeys(config.PERIGEE_KEY_SHA256, storedKeys({ recall: recallKey, nowMs })),
     keyAdmin: keyAdmin({ store: keys, changed, nowMs }),
     tenantAdmin: tenantAdmin({ store: tenantStore(env.DB), changed, nowMs }),
+    ...users(env, config, isolateDirectory),
     sha256Hex,
     conversations: durableConversations(env.CONVERSATION),
     metrics: metrics.reader,
@@ -144,6 +159,69 @@ function makeWiring(env: Env): Wiring {
       logLevel: config.PERIGEE_LOG_LEVEL,
       defaultModel: config.PERIGEE_DEFAULT_MODEL,
     },
+  }
+}
+
+/** Users, their sessions, and outside identity providers. */
+function users(
+  env: Env,
+  config: Config,
+  directory: Directory,
+): Pick<HttpPorts, 'accessTokens' | 'signIn' | 'users' | 'identityProviders'> {
+  const nowMs = () => Date.now()
+  const { PERIGEE_TOKEN_SECRET: current, PERIGEE_TOKEN_SECRET_PREVIOUS: previous } = config
+  const secrets: TokenSecrets | undefined = current === undefined ? undefined : { current, previous }
+  const sessions = sessionStore(env.DB)
+  const people = userStore(env.DB)
+  const providers = providerStore(env.DB)
+  const guard = durableGuard(env.SIGN_IN_GUARD)
+  const cost = passwordCost(config.PERIGEE_PASSWORD_ROUNDS)
+  const sessionOf = directory.remember({
+    kind: 'session',
+    load: (sessionId) => sessions.holder(sessionId),
+    prepare: principalOfSession,
+    key: (change) => change.subject,
+  })
+  const trusted = directory.remember({
+    kind: 'identity_provider',
+    load: () => providers.all(),
+    prepare: (stored: IdentityProvider[] | undefined) => stored ?? [],
+    key: () => '',
+  })
+  const { changed } = directory
+  return {
+    accessTokens: accessTokens(
+      ownTokens({ secrets, sessionOf, nowMs }),
+      outsideTokens({
+        providers: () => trusted(''),
+        keySets: keySets({
+          fetchJwks: (url) => fetchJwks(url, { fetch: (...call) => globalThis.fetch(...call) }),
+          nowMs,
+          waitUntil,
+        }),
+        nowMs,
+      }),
+    ),
+    signIn: signIn({
+      users: people,
+      sessions,
+      guard,
+      secrets,
+      cost,
+      accessSeconds: config.PERIGEE_TOKEN_MINUTES * 60,
+      sessionMs: config.PERIGEE_SESSION_DAYS * 86_400_000,
+      nowMs,
+      changed,
+    }),
+    users: userAdmin({
+      store: people,
+      guard,
+      cost,
+      registrationIsOpen: config.PERIGEE_SELF_REGISTRATION === 'on',
+      nowMs,
+      changed,
+    }),
+    identityProviders: providerAdmin({ store: providers, nowMs, changed }),
   }
 }
 

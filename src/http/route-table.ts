@@ -1,8 +1,19 @@
 /** Every route, in one table. */
 import type { Route } from './route.ts'
 import { deleteFilter, getFilter, listFilters, putFilter } from './routes/admin-filters.ts'
+import {
+  changeIdentityProvider,
+  createIdentityProvider,
+  deleteIdentityProvider,
+  listIdentityProviders,
+  retrieveIdentityProvider,
+} from './routes/admin-identity-providers.ts'
 import { createKey, getKey, listKeys, patchKey, revokeKey, rotateKey } from './routes/admin-keys.ts'
 import { createTenant, deleteTenant, getTenant, listTenants, patchTenant } from './routes/admin-tenants.ts'
+import { changeUser, createUser, deleteUser, listUsers, retrieveUser } from './routes/admin-users.ts'
+import { authRegister } from './routes/auth-register.ts'
+import { authLogout, authMe } from './routes/auth-session.ts'
+import { authToken } from './routes/auth-token.ts'
 import { chat } from './routes/chat.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { completions } from './routes/completions.ts'
@@ -66,6 +77,20 @@ export const routes: readonly Route[] = [
   getTenant,
   patchTenant,
   deleteTenant,
+  authToken,
+  authRegister,
+  authMe,
+  authLogout,
+  createUser,
+  listUsers,
+  retrieveUser,
+  changeUser,
+  deleteUser,
+  createIdentityProvider,
+  listIdentityProviders,
+  retrieveIdentityProvider,
+  changeIdentityProvider,
+  deleteIdentityProvider,
   metrics,
   health,
   openapi,
@@ -73,4 +98,4 @@ export const routes: readonly Route[] = [
 ]
 
 /** All that needs no key. A route that says `access: 'open'` and is not here fails a test, so that none becomes open by a slip. */
-export const OPEN_ROUTES: readonly string[] = ['/health', '/openapi.json', '/docs']
+export const OPEN_ROUTES: readonly string[] = ['/auth/token', '/auth/register', '/health', '/openapi.json', '/docs']

@@ -53,7 +53,8 @@ function partOf(file: string): string {
 }
 
 /** Files of capabilities that are classes the platform instantiates: they wire themselves, since nobody can pass them ports. */
-const PLATFORM_CLASSES = /^src\/(conversation\/conversation|observe\/metrics-object|directory\/config-object)\.ts$/
+const PLATFORM_CLASSES =
+  /^src\/(auth\/sign-in-guard|conversation\/conversation|observe\/metrics-object|directory\/config-object)\.ts$/
 /** What hosts the completion sequence inside a Durable Object, beside the Worker's own routes. */
 const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([
@@ -106,7 +107,7 @@ const PACKAGES: Record<string, RegExp> = {
   'app.ts': /^hono(\/|$)/,
   'http/': /^(hono(\/|$)|zod\/mini$)/,
   'wiring.ts': /^cloudflare:workers$/,
-  'auth/': /^node:crypto$/,
+  'auth/': /^(node:crypto|cloudflare:workers|jose|zod\/mini)$/,
   'upstream/': /^zod\/mini$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
   'observe/': /^cloudflare:workers$/,
@@ -248,6 +249,8 @@ describe('documents', () => {
     'docs/testing.md',
     'docs/storage.md',
     'docs/performance.md',
+    'docs/users.md',
+    'docs/security.md',
   ])('%s names only paths that exist', (document) => {
     const { named, missing } = pathsIn(read(document))
     expect(named).toBeGreaterThan(document.startsWith('docs/') ? 0 : 1)
@@ -256,7 +259,9 @@ describe('documents', () => {
 
   test('commands are named as npm scripts, which bring the Node that runs them, and those exist', () => {
     const { scripts } = JSON.parse(read('package.json'))
-    const text = ['README.md', 'CONTRIBUTING.md', 'docs/testing.md', 'docs/performance.md'].map(read).join('\n')
+    const text = ['README.md', 'CONTRIBUTING.md', 'docs/testing.md', 'docs/performance.md', 'docs/users.md']
+      .map(read)
+      .join('\n')
     const named = [...text.matchAll(/\bnpm run (?:-s )?([\w:-]*\w)/g)].map((m) => m[1] ?? '')
     expect(named.length).toBeGreaterThan(10)
     expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([])

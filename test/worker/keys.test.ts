@@ -158,7 +158,11 @@ describe('a key', () => {
     expect(await models(key.key)).toBe(401)
     await call(KEY, 'PATCH', path, { status: 'active' })
     expect(await models(key.key)).toBe(200)
-    expect((await call(KEY, 'DELETE', path)).body).toEqual({ id: key.tenant_id, deleted: true })
+    expect((await call(KEY, 'DELETE', path)).body).toEqual({
+      id: key.tenant_id,
+      object: 'tenant.deleted',
+      deleted: true,
+    })
     expect(await models(key.key)).toBe(401)
     expect((await call(KEY, 'GET', path)).code).toBe('resource_not_found')
     expect((await call(KEY, 'POST', `/admin/keys?tenant_id=${key.tenant_id}`, { name: 'x' })).code).toBe(

@@ -60,6 +60,22 @@ const OBJECTS: readonly Objects[] = [
     makesOwn: ['PUT '],
   },
   {
+    path: '/admin/users/:id',
+    missing: 'usr_000000000000000000000000000000',
+    async make(key) {
+      const user = { email: 'theirs@example.com', password: 'correct horse battery staple' }
+      return (await made('/admin/users', key, user)).id as string
+    },
+    bodies: { 'PATCH ': { name: 'ours now' } },
+  },
+  {
+    // Of the installation: no tenant's key has the scope.
+    path: '/admin/identity-providers/:id',
+    missing: 'idp_000000000000000000000000000000',
+    make: async () => 'idp_000000000000000000000000000001',
+    bodies: { 'PATCH ': { status: 'disabled' } },
+  },
+  {
     path: '/v1/prompts/:id',
     missing: 'nobody-has-this',
     async make(key) {
@@ -113,6 +129,11 @@ beforeAll(async () => {
 
 const named = routes.map((route) => [`${route.method} ${route.path}`, route] as const)
 const closed = named.filter(([, route]) => !OPEN_ROUTES.includes(route.path))
+/** What any key or token may ask, for it concerns its holder alone. */
+const OF_THE_HOLDER = ['/auth/me', '/auth/logout']
+const scoped = closed.flatMap(([name, route]) =>
+  typeof route.access === 'object' ? [[name, route, route.access.scope] as const] : [],
+)
 const withObject = closed.filter(([, route]) => route.path.includes('/:'))
 
 function objectsOf(route: Route): Objects | undefined {
@@ -147,6 +168,7 @@ test('there are routes to walk, and every one states who may use it', () => {
   expect(closed.length).toBeGreaterThan(8)
   for (const [name, { access, path }] of named) {
     if (access === 'open') expect(OPEN_ROUTES, name).toContain(path)
+    else if (access === 'authenticated') expect(OF_THE_HOLDER, name).toContain(path)
     else expect(SCOPES, `${name} states no scope`).toContain(access?.scope)
   }
 })
@@ -204,10 +226,8 @@ describe('the right key without the scope is refused', () => {
     }
   })
 
-  test.each(closed)('%s', async (_, route) => {
-    const { access } = route
-    if (access === 'open') throw new Error('not closed')
-    const response = await ask(route, pathOf(route, objectsOf(route)?.missing ?? ''), without.get(access.scope))
+  test.each(scoped)('%s', async (_, route, scope) => {
+    const response = await ask(route, pathOf(route, objectsOf(route)?.missing ?? ''), without.get(scope))
     expect(response.status).toBe(403)
     expect(await codeOf(response)).toBe('permission_denied')
   })
@@ -248,7 +268,7 @@ describe('another tenant’s object is as one that is not there', () => {
     }
     // Not for having asked wrongly: then nothing would be shown.
     expect([403, 404]).toContain(answers[0]?.status)
-    const scope = route.access === 'open' ? undefined : route.access.scope
+    const scope = typeof route.access === 'object' ? route.access.scope : undefined
     expect(answers[0]?.status).toBe(scope && INSTALLATION_SCOPES.includes(scope) ? 403 : 404)
   })
 

@@ -148,7 +148,12 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Administration',
     summary: 'Delete a tenant',
     description: 'Its keys are revoked; its id is never given again. Needs the scope `tenants:write`.',
-    answers: { 'application/json': { schema: 'Deleted', example: { id: 'tnt_4hT94hT94hT94hT94hT9', deleted: true } } },
+    answers: {
+      'application/json': {
+        schema: 'Deleted',
+        example: { id: 'tnt_4hT94hT94hT94hT94hT9', object: 'tenant.deleted', deleted: true },
+      },
+    },
     errors: [...ADMIN, 'resource_not_found'],
   },
 }

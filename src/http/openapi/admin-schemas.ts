@@ -35,8 +35,6 @@ export const tenantSchema = z.strictObject({
   updated_at: seconds,
 })
 
-export const deletedSchema = z.strictObject({ id: z.string(), deleted: z.literal(true) })
-
 const listOf = <Item extends z.ZodMiniType>(item: Item) =>
   z.strictObject({
     object: z.literal('list'),

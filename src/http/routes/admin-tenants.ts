@@ -70,6 +70,6 @@ export const deleteTenant: Route = {
   async handle(context) {
     const id = idOf(context)
     await context.get('ports').tenantAdmin.remove(id)
-    return answer(context, { id, deleted: true })
+    return answer(context, { id, object: 'tenant.deleted', deleted: true })
   },
 }
