@@ -1,16 +1,17 @@
 /** Watches an answer go by: has it paid for as it grows, and says once how it ended: complete, failed, cut short, or left by its caller. */
+import type { Usage } from '../contract/chat-completion.ts'
 import { type ErrorCode, toAppError } from '../errors.ts'
 import type { Held } from './admit.ts'
 import { cutShort } from './cut-short.ts'
-import type { MeterSpan, ModelEvent, ModelEventStream } from './ports.ts'
+import type { MeterSpan, ModelEvent, ModelEventStream, PaidByOthers } from './ports.ts'
 import { usageTally } from './usage-tally.ts'
 
 type Options = {
   span: MeterSpan
   /** Absent for an answer from the cache. */
   held: Held | undefined
-  /** Whether this caller pays for what is generated: not who joined another's answer. */
-  pays: boolean
+  /** What this caller does not pay for: all of it who joined another's answer. Asked when it is needed, for that caller may leave. */
+  paidByOthers: () => PaidByOthers
   signal: AbortSignal
 }
 
@@ -21,7 +22,10 @@ export type AccountedEvents = {
 }
 
 /** Passes the events on unchanged. By hand rather than as a generator: `return` must reach the model while `next` still waits. */
-export function accountedEvents(events: ModelEventStream, { span, held, pays, signal }: Options): AccountedEvents {
+export function accountedEvents(
+  events: ModelEventStream,
+  { span, held, paidByOthers, signal }: Options,
+): AccountedEvents {
   const source = events[Symbol.asyncIterator]()
   const tally = usageTally()
   let ended = false
@@ -32,7 +36,7 @@ export function accountedEvents(events: ModelEventStream, { span, held, pays, si
     ended = true
     signal.removeEventListener('abort', onHangUp)
     const usage = tally.usage()
-    held?.end(pays ? usage : undefined)
+    held?.end(usage && due(usage, paidByOthers()))
     span.end({
       status: code === undefined ? 'success' : 'error',
       ...(code === undefined ? {} : { code }),
@@ -52,8 +56,10 @@ export function accountedEvents(events: ModelEventStream, { span, held, pays, si
       return { done: true, value: undefined }
     }
     tally.add(step.value)
-    if (!held || !pays || ended) return step
-    const covered = held.cover(tally.completionTokens())
+    if (!held || ended) return step
+    const paid = paidByOthers()
+    if (paid === 'all') return step
+    const covered = held.cover(tally.completionTokens() - paid.completionTokens)
     return covered === true ? step : covered.then((paid) => (paid ? step : cut(step.value)))
   }
 
@@ -80,4 +86,13 @@ export function accountedEvents(events: ModelEventStream, { span, held, pays, si
     },
   }
   return { events: { [Symbol.asyncIterator]: () => iterator }, blocked: () => end('content_blocked') }
+}
+
+/** Undefined when all is paid for. */
+function due(usage: Usage, paid: PaidByOthers): Usage | undefined {
+  if (paid === 'all') return undefined
+  if (paid.promptTokens === 0 && paid.completionTokens === 0) return usage
+  const prompt = Math.max(usage.prompt_tokens - paid.promptTokens, 0)
+  const completion = Math.max(usage.completion_tokens - paid.completionTokens, 0)
+  return { ...usage, prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion }
 }

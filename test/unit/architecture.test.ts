@@ -108,6 +108,7 @@ const PACKAGES: Record<string, RegExp> = {
   'http/': /^(hono(\/|$)|zod\/mini$)/,
   'wiring.ts': /^cloudflare:workers$/,
   'auth/': /^(node:crypto|cloudflare:workers|jose|zod\/mini)$/,
+  'cache/': /^(node:crypto|@upstash\/redis\/cloudflare)$/,
   'upstream/': /^zod\/mini$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
   'observe/': /^cloudflare:workers$/,
