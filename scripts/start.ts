@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { ensureModel } from '../functions/inference/models/ensure-model.ts'
 import { modelSource } from '../functions/inference/models/model-source.ts'
 import { progressWriter } from '../functions/inference/models/progress-writer.ts'
+import { applyMigrations } from './start/apply-migrations.ts'
 import { banner } from './start/banner.ts'
-import { edgeCommand, inferenceCommand } from './start/commands.ts'
+import { edgeCommand, inferenceCommand, ROOT } from './start/commands.ts'
 import { type DevelopmentState, prepareState } from './start/development-state.ts'
 import { parseOptions, type StartOptions } from './start/options.ts'
 import { isPortFree, untilHealthy } from './start/readiness.ts'
@@ -61,6 +62,15 @@ async function prepareAndServe(options: StartOptions): Promise<number> {
   const prepared = prepareState(options.stateDir, { modelName, inferencePort: options.inferencePort }, process.env)
   if (prepared.kind === 'wrong') {
     console.error(prepared.message)
+    return 1
+  }
+  const migrated = await applyMigrations({
+    migrationsDir: join(ROOT, 'migrations'),
+    persistDir: prepared.state.persistDir,
+    wranglerConfig: join(ROOT, 'wrangler.toml'),
+  })
+  if (migrated.kind === 'failed') {
+    console.error(migrated.message)
     return 1
   }
   return serve(options, prepared.state, modelName)

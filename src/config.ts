@@ -18,7 +18,7 @@ export const settingsSchema = z.object({
   PERIGEE_INFERENCE_URL: z._default(z.url({ protocol: /^https?$/ }), 'http://127.0.0.1:8080'),
   PERIGEE_INFERENCE_KEY: z.optional(z.string().check(z.minLength(16), z.maxLength(512))),
   PERIGEE_DEFAULT_MODEL: z._default(z.string().check(z.minLength(1), z.maxLength(256)), 'smollm2-135m-instruct'),
-  /** SHA-256 of the one API key, 64 hexadecimal digits. Without it no key is valid. */
+  /** SHA-256 of the first API key, which makes all others: 64 hexadecimal digits. */
   PERIGEE_KEY_SHA256: z.optional(
     z.string().check(z.regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits')),
   ),

@@ -9,7 +9,9 @@ import { sha256Hex } from './auth/api-key.ts'
 import { configuredKeys, DEVELOPMENT } from './auth/configured-keys.ts'
 import { fetchJwks } from './auth/fetch-jwks.ts'
 import { durableGuard } from './auth/guard-client.ts'
+import { keyAdmin } from './auth/key-admin.ts'
 import { keySets } from './auth/key-sets.ts'
+import { keyStore, type UsableKey } from './auth/key-store.ts'
 import { outsideTokens } from './auth/outside-tokens.ts'
 import { ownTokens, principalOfSession } from './auth/own-tokens.ts'
 import { passwordCost } from './auth/password-hash.ts'
@@ -17,6 +19,9 @@ import { providerAdmin } from './auth/provider-admin.ts'
 import { type IdentityProvider, providerStore } from './auth/provider-store.ts'
 import { sessionStore } from './auth/session-store.ts'
 import { signIn } from './auth/sign-in.ts'
+import { type ReadyKey, readyKey, storedKeys } from './auth/stored-keys.ts'
+import { tenantAdmin } from './auth/tenant-admin.ts'
+import { tenantStore } from './auth/tenant-store.ts'
 import { userAdmin } from './auth/user-admin.ts'
 import { userStore } from './auth/user-store.ts'
 import { noBudgets } from './budgets/no-budgets.ts'
@@ -59,6 +64,8 @@ export type Wiring = HttpPorts & {
 
 /** Tenants whose filter rules are remembered as they are stored: most have some kB, none more than some MB. */
 const FILTER_RULES_MAX = 500
+/** Some 5 MB of an isolate's 128. */
+const KEYS_REMEMBERED_MAX = 10_000
 
 const made = new WeakMap<Env, Wiring>()
 
@@ -97,11 +104,12 @@ function makeWiring(env: Env): Wiring {
     collector: () => env.METRICS.getByName('all'),
     waitUntil,
   })
+  const nowMs = () => Date.now()
   const isolateDirectory = directory({
     config: () => env.CONFIG.getByName('all'),
     reserve: kvReserve(env.RESERVE),
     waitUntil,
-    nowMs: () => Date.now(),
+    nowMs,
     setTimer(ms, call) {
       const timer = setTimeout(call, ms)
       return () => clearTimeout(timer)
@@ -121,12 +129,22 @@ function makeWiring(env: Env): Wiring {
     store: limitStore(config, env),
     rulesOf: isolateDirectory.remember<readonly LimitRule[], readonly LimitRule[]>({
       kind: 'limit',
-      load: (tenantId) => limitRulesOrNone(env.DB, tenantId),
+      load: (tenantId) => limitRulesOf(env.DB, tenantId),
       prepare: (rules) => rules ?? [],
     }),
     defaultsOf: limitDefaults(config),
     waitUntil,
   })
+  const keys = keyStore(env.DB)
+  const recallKey = isolateDirectory.remember<UsableKey, ReadyKey | undefined>({
+    kind: 'key',
+    load: keys.findByHash,
+    prepare: readyKey,
+    key: ({ subject }) => subject,
+    keysMax: KEYS_REMEMBERED_MAX,
+    keysFromCallers: true,
+  })
+  const { changed } = isolateDirectory
   return {
     config,
     directory: isolateDirectory,
@@ -142,7 +160,9 @@ function makeWiring(env: Env): Wiring {
       meter: metrics.meter,
       drawSeed,
     },
-    keys: configuredKeys(config.PERIGEE_KEY_SHA256),
+    keys: configuredKeys(config.PERIGEE_KEY_SHA256, storedKeys({ recall: recallKey, nowMs })),
+    keyAdmin: keyAdmin({ store: keys, changed, nowMs }),
+    tenantAdmin: tenantAdmin({ store: tenantStore(env.DB), changed, nowMs }),
     ...users(env, config, isolateDirectory),
     sha256Hex,
     conversations: durableConversations(env.CONVERSATION),
@@ -238,16 +258,6 @@ function cacheOf(config: Config): AnswerCache {
       console.log(JSON.stringify({ level: 'warn', time: new Date().toISOString(), ...fields }))
     },
   })
-}
-
-/** Until `npm start` applies migrations: a database without the table has no limits in it. */
-async function limitRulesOrNone(db: D1Database, tenantId: string): Promise<readonly LimitRule[]> {
-  try {
-    return await limitRulesOf(db, tenantId)
-  } catch (cause) {
-    if (String(cause).includes('no such table: limit_rule')) return []
-    throw cause
-  }
 }
 
 function limitStore(config: Config, env: Env): LimitStore {

@@ -5,7 +5,7 @@ import type { DevelopmentState } from './development-state.ts'
 import type { StartOptions } from './options.ts'
 import type { Command } from './supervise.ts'
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..')
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
 export function inferenceCommand(options: StartOptions): Command {
   return {

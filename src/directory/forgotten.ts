@@ -4,8 +4,8 @@ import { RESERVE_SERVES_MS } from './change.ts'
 /** Beyond, everything counts as forgotten at the last change: then the reserve serves less, never more. */
 const KEYS_MAX = 2_000
 
-/** Clocks of isolates differ by some milliseconds. */
-const CLOCKS_DIFFER_MS = 1_000
+/** A writer notes the time before the commit, which may take a while, and clocks differ a little: in between the old was still true. */
+const COMMIT_TAKES_MS = 5_000
 
 export type Forgotten = {
   note(key: string, atMs: number): void
@@ -34,6 +34,6 @@ export function forgotten(): Forgotten {
       allAtMs = Math.max(allAtMs, at)
     },
     isSince: (key, verifiedAtMs) =>
-      verifiedAtMs - CLOCKS_DIFFER_MS <= Math.max(allAtMs, atMs.get(key) ?? Number.NEGATIVE_INFINITY),
+      verifiedAtMs - COMMIT_TAKES_MS <= Math.max(allAtMs, atMs.get(key) ?? Number.NEGATIVE_INFINITY),
   }
 }

@@ -7,6 +7,8 @@
  * 3. Not known, or 2 failed: loaded from D1, one load a key at a time.
  * 4. D1 fails: what was true at most 15 minutes ago, from memory, else from the reserve.
  * 5. Otherwise store_unavailable: closed.
+ *
+ * In one file although it is long, because each rule is only right beside the others.
  */
 import { AppError } from '../errors.ts'
 import { boundedMap } from './bounded-map.ts'
@@ -21,8 +23,11 @@ const LOAD_TIMEOUT_MS = 3_000
 const RESERVE_TIMEOUT_MS = 2_000
 /** While D1 fails it is tried again so often, in the background; until then rule 4 answers at once. */
 const TRY_AGAIN_MS = 1_000
+/** D1 counts as failing for so long after the last failure; who comes later finds out for himself. */
+const FAILING_MS = 3_000
 /** How often what is in use has its copy in the reserve confirmed. */
 const CONFIRM_COPY_MS = 5 * 60_000
+const COPY_AGAIN_MS = 3_000
 
 const KEYS_MAX = 2_000
 /** What is not there, when keys come from callers: kept apart, so that made-up keys do not push out real ones. */
@@ -73,16 +78,24 @@ export function remembered<Stored, Value>(
   ports: Ports,
 ): { recall: Recall<Value>; hear: HearChanges } {
   const { watch, reserve, waitUntil, nowMs, setTimer } = ports
-  // Sound: without `prepare` Value is what is stored.
-  const prepare = spec.prepare ?? ((stored: Stored | undefined) => stored as Value)
   const known = boundedMap<Entry<Stored, Value>>(spec.keysMax ?? KEYS_MAX)
   const guesses = spec.keysFromCallers ? boundedMap<Entry<Stored, Value>>(GUESSES_MAX) : undefined
   const flights = new Map<string, Flight<Value>>()
   const stale = forgotten()
-  let isFailing = false
   let failedAtMs = Number.NEGATIVE_INFINITY
   let fruitlessSecond = 0
   let fruitlessLoads = 0
+
+  /** What cannot be prepared is a mistake in one thing: no reason to believe that D1 fails. */
+  function prepare(stored: Stored | undefined, key: string): Value {
+    // Sound: without `prepare` Value is what is stored.
+    if (!spec.prepare) return stored as Value
+    try {
+      return spec.prepare(stored, key)
+    } catch (cause) {
+      throw new AppError('internal_error', 'What is stored of this cannot be used.', { cause })
+    }
+  }
 
   function recall(key: string): Value | Promise<Value> {
     const now = nowMs()
@@ -94,7 +107,7 @@ export function remembered<Stored, Value>(
       if (now - entry.copiedAtMs > CONFIRM_COPY_MS) copy(key, entry)
       return entry.value
     }
-    if (isFailing && ageMs <= RESERVE_SERVES_MS) {
+    if (now - failedAtMs < FAILING_MS && ageMs <= RESERVE_SERVES_MS) {
       if (now - failedAtMs >= TRY_AGAIN_MS) tryAgain(key, now)
       return entry.value
     }
@@ -122,13 +135,14 @@ export function remembered<Stored, Value>(
 
   async function loaded(key: string): Promise<Value> {
     const now = nowMs()
-    if (isFailing && now - failedAtMs < TRY_AGAIN_MS) return lastKnown(key, new Error('D1 failed a moment ago.'))
+    if (now - failedAtMs < TRY_AGAIN_MS) return lastKnown(key, new Error('D1 failed a moment ago.'))
     if (guesses && fruitlessLoads >= FRUITLESS_LOADS_PER_SECOND && secondOf(now) === fruitlessSecond) {
       throw unavailable(new Error(`${fruitlessLoads} keys that are not there were asked for in this second.`))
     }
     try {
       return await within(setTimer, LOAD_TIMEOUT_MS, flightOf(key, now))
     } catch (cause) {
+      if (cause instanceof AppError) throw cause
       failed()
       return lastKnown(key, cause)
     }
@@ -151,10 +165,12 @@ export function remembered<Stored, Value>(
 
   async function load(key: string, flight: { startedAtMs: number; overtaken: boolean }): Promise<Value> {
     const stored = await spec.load(key)
-    isFailing = false
+    failedAtMs = Number.NEGATIVE_INFINITY
     const value = prepare(stored, key)
-    const entry = { value, stored, verifiedAtMs: flight.startedAtMs, copiedAtMs: Number.NEGATIVE_INFINITY }
     const isGuess = guesses !== undefined && stored === undefined
+    // A guess is never copied: anybody could fill the reserve.
+    const copiedAtMs = isGuess ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+    const entry = { value, stored, verifiedAtMs: flight.startedAtMs, copiedAtMs }
     if (isGuess) countFruitless(nowMs())
     // A change that was heard of meanwhile may be newer than what was read.
     if (flight.overtaken) return value
@@ -173,15 +189,20 @@ export function remembered<Stored, Value>(
   }
 
   function copy(key: string, entry: Entry<Stored, Value>): void {
+    const verifiedAtMs = trueAsOfMs(entry)
+    if (stale.isSince(key, verifiedAtMs)) {
+      // Changed just now: nobody would take this copy. The next use after a while makes one.
+      entry.copiedAtMs = nowMs() - CONFIRM_COPY_MS + COPY_AGAIN_MS
+      return
+    }
     entry.copiedAtMs = nowMs()
     // Open: without its copy the next outage is closed for this key, and nothing else.
-    const kept = reserve.keep(spec.kind, key, { verifiedAtMs: trueAsOfMs(entry), value: entry.stored })
+    const kept = reserve.keep(spec.kind, key, { verifiedAtMs, value: entry.stored })
     waitUntil(kept.catch(() => undefined))
   }
 
-  function failed(): void {
-    isFailing = true
-    failedAtMs = nowMs()
+  function failed(cause?: unknown): void {
+    if (!(cause instanceof AppError)) failedAtMs = nowMs()
   }
 
   function tryAgain(key: string, now: number): void {

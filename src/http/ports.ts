@@ -8,16 +8,56 @@ import type {
   IdentityProviderObject,
   NewIdentityProvider,
 } from '../contract/identity-providers.ts'
+import type { CreateKey, KeyView, NewKeyView, PatchKey } from '../contract/keys.ts'
 import type { Limit, LimitChange, NewLimit } from '../contract/limits.ts'
 import type { ModerationVerdict } from '../contract/moderation.ts'
 import type { NewPrompt, NewVersion, Template } from '../contract/prompt-template.ts'
 import type { Scope } from '../contract/scopes.ts'
+import type { CreateTenant, PatchTenant, TenantView } from '../contract/tenants.ts'
 import type { NewUser, Registration, UserChange, UserObject } from '../contract/users.ts'
 import type { ErrorValue } from '../errors.ts'
 
-/** API keys by the SHA-256 of their text, lower-case hexadecimal. Compares in constant time. */
+/** API keys by the SHA-256 of their text, lower-case hexadecimal: what is compared is no secret. */
 export type Keys = {
-  find(sha256Hex: string): Promise<Principal | undefined>
+  /**
+   * Undefined: unknown, revoked, expired by now, or of a tenant that is suspended. Synchronous while the isolate knows the key. Throws or
+   * rejects with origin_not_allowed, and with store_unavailable when nobody can tell: closed.
+   */
+  find(sha256Hex: string, from: UsedFrom): Principal | undefined | Promise<Principal | undefined>
+}
+
+/** Where a request comes from, as far as it says. */
+export type UsedFrom = {
+  /** The header `Origin`: set by browsers, by others at will. */
+  origin: string | undefined
+  /** The caller's address as Cloudflare saw it. */
+  address: string | undefined
+}
+
+/** Whose keys: the caller's tenant's, unless `tenantId` says another, which needs the scope tenants:write. */
+type KeyCall = { actor: Principal; tenantId: string | undefined }
+
+/**
+ * Keys as those who may see them. Rejects with resource_not_found (also for what is another tenant's), permission_denied when the
+ * actor would give what he lacks, invalid_request, stale_write, store_unavailable. What resolves is committed, and every isolate hears of it.
+ */
+export type KeyAdmin = {
+  create(call: KeyCall & { input: CreateKey }): Promise<NewKeyView>
+  list(call: KeyCall & { page: PageRequest }): Promise<Page<KeyView>>
+  get(call: KeyCall & { id: string }): Promise<KeyView>
+  patch(call: KeyCall & { id: string; input: PatchKey }): Promise<KeyView>
+  rotate(call: KeyCall & { id: string; overlapSeconds: number }): Promise<NewKeyView>
+  revoke(call: KeyCall & { id: string }): Promise<KeyView>
+}
+
+/** Tenants. Rejects with resource_not_found, already_exists, invalid_request, store_unavailable. */
+export type TenantAdmin = {
+  create(input: CreateTenant): Promise<TenantView>
+  list(page: PageRequest): Promise<Page<TenantView>>
+  get(id: string): Promise<TenantView>
+  patch(id: string, input: PatchTenant): Promise<TenantView>
+  /** Its keys are revoked. */
+  remove(id: string): Promise<void>
 }
 
 /** Access tokens: those that POST /auth/token gives, and those of outside identity providers. */
@@ -212,6 +252,8 @@ export type HttpPorts = {
   identityProviders: IdentityProviders
   /** SHA-256 as 64 lower-case hexadecimal digits: how `keys` knows a key. */
   sha256Hex(text: string): string
+  keyAdmin: KeyAdmin
+  tenantAdmin: TenantAdmin
   conversations: Conversations
   limits: RequestLimits
   limitTable: LimitTable

@@ -8,6 +8,8 @@ import {
   listIdentityProviders,
   retrieveIdentityProvider,
 } from './routes/admin-identity-providers.ts'
+import { createKey, getKey, listKeys, patchKey, revokeKey, rotateKey } from './routes/admin-keys.ts'
+import { createTenant, deleteTenant, getTenant, listTenants, patchTenant } from './routes/admin-tenants.ts'
 import { changeUser, createUser, deleteUser, listUsers, retrieveUser } from './routes/admin-users.ts'
 import { authRegister } from './routes/auth-register.ts'
 import { authLogout, authMe } from './routes/auth-session.ts'
@@ -65,6 +67,17 @@ export const routes: readonly Route[] = [
   getFilter,
   putFilter,
   deleteFilter,
+  createKey,
+  listKeys,
+  getKey,
+  patchKey,
+  rotateKey,
+  revokeKey,
+  createTenant,
+  listTenants,
+  getTenant,
+  patchTenant,
+  deleteTenant,
   authToken,
   authRegister,
   authMe,

@@ -57,6 +57,26 @@ describe('npm start', () => {
   })
 })
 
+describe('the database of npm start', () => {
+  const admin = async (method: string, path: string, body?: object) => {
+    const response = await fetch(`${stack.url}/admin/keys${path}`, {
+      method,
+      headers: { authorization: `Bearer ${stack.key}`, 'content-type': 'application/json' },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    })
+    expect(response.status).toBeLessThan(300)
+    return (await response.json()) as { id: string; key: string; object: string }
+  }
+
+  test('has its tables: a key that the printed key makes works until it is revoked', async () => {
+    const made = await admin('POST', '', { name: 'e2e' })
+    const client = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: made.key, maxRetries: 0 })
+    expect((await client.models.list()).data).toHaveLength(1)
+    await admin('DELETE', `/${made.id}`)
+    await expect(client.models.list()).rejects.toMatchObject({ status: 401 })
+  })
+})
+
 describe('the environment of npm start', () => {
   test('reaches both programs: the inference server wants its key, and the Worker has it and is as quiet as it is told', async () => {
     expect((await fetch(`${stack.inferenceUrl}/v1/models`)).status).toBe(401)

@@ -92,6 +92,24 @@ describe('what is known', () => {
     expect(prepared).toBe(before)
   })
 
+  test('and cannot be prepared is an error of that one thing, and D1 is not thought to fail', async () => {
+    const world = directoryWorld()
+    for (const key of ['wrong', 't1', 't2']) world.write(key, key)
+    const { directory } = world.isolate()
+    const recall = directory.remember<string, string>({
+      kind: 'fussy',
+      load: async (key) => world.rows.get(key),
+      prepare: (stored = '') => {
+        if (stored === 'wrong') throw new Error('unreadable')
+        return stored
+      },
+    })
+    const outcome = async (key: string) => world.clock.run(Promise.resolve(recall(key)).catch(codeOf))
+    expect(await outcome('t1')).toBe('t1')
+    expect(await outcome('wrong')).toBe('internal_error')
+    expect(await outcome('t2')).toBe('t2')
+  })
+
   test('is bounded: what was not used for longest goes', () => {
     const map = boundedMap<number>(10)
     for (let i = 0; i < 1_000; i++) {
@@ -275,10 +293,24 @@ test('whatever happens to object and pokes, a change is everywhere within 10 s, 
   }
   keys.forEach(write)
   const running: Promise<void>[] = []
+  /** While D1 fails, and for as long afterwards as the first answer may take, only errors are allowed beyond what was known. */
+  let isFailing = false
+  let recoveredAtMs = Number.NEGATIVE_INFINITY
+  let checked = 0
   const ask = async (isolate: (typeof isolates)[number], key: string) => {
     const history = committed.get(key) ?? []
     const mustBeKnown = history.findLastIndex(({ atMs }) => atMs <= world.clock.nowMs() - 10_000)
-    const value = await isolate.recall(key)
+    const holds = !isFailing && world.clock.nowMs() - recoveredAtMs > 10_000
+    let value: string | undefined
+    try {
+      value = await isolate.recall(key)
+    } catch (thrown) {
+      expect(codeOf(thrown)).toBe('store_unavailable')
+      expect(holds && !isFailing).toBe(false)
+      return
+    }
+    if (!holds) return
+    checked += 1
     expect(history.findIndex((version) => version.value === value)).toBeGreaterThanOrEqual(mustBeKnown)
   }
   const until = world.clock.nowMs() + minutes * MINUTE
@@ -286,7 +318,12 @@ test('whatever happens to object and pokes, a change is everywhere within 10 s, 
   while (world.clock.nowMs() < until) {
     // Busy at times, idle at others.
     await world.clock.advance(random.chance(0.02) ? random.below(40_000) : random.below(400))
-    if (random.chance(0.05)) {
+    if (random.chance(0.005)) {
+      isFailing = !isFailing
+      if (!isFailing) recoveredAtMs = world.clock.nowMs()
+      world.far.trouble('DB', isFailing ? 'fails' : undefined)
+    }
+    if (!isFailing && random.chance(0.05)) {
       write(random.pick(keys))
       if (random.chance(0.5)) running.push(random.pick(isolates).directory.changed())
     }
@@ -303,6 +340,7 @@ test('whatever happens to object and pokes, a change is everywhere within 10 s, 
   await world.clock.advance(10_000)
   await Promise.all(running)
   expect(asked).toBeGreaterThan(1_000)
+  expect(checked).toBeGreaterThan(asked / 4)
   expect(writes).toBeGreaterThan(50)
 })
 
@@ -336,7 +374,11 @@ describe('when D1 is down', () => {
         expect(isolate.recall('t1')).toBe('one')
         await world.clock.advance(1_000)
       }
-      await world.clock.advance(MINUTE)
+      // Somebody asks all the time: also then it ends.
+      for (let second = 0; second < 60; second++) {
+        await isolate.ask('t1').catch(codeOf)
+        await world.clock.advance(1_000)
+      }
       await expect(isolate.ask('t1').catch(codeOf)).resolves.toBe('store_unavailable')
       world.far.trouble('DB', undefined)
       await world.clock.advance(10_000)
@@ -344,6 +386,22 @@ describe('when D1 is down', () => {
       await world.clock.advance(2_000)
       expect(await isolate.ask('t1')).toBe('one')
     }
+  })
+
+  test('for a moment, nobody is answered by what was remembered then, once the isolate was idle', async () => {
+    const world = directoryWorld()
+    world.write('t1', 'one')
+    const isolate = world.isolate()
+    await isolate.ask('t1')
+    await world.clock.advance(1_000)
+    await isolate.ask('t1')
+    world.far.trouble('DB', 'fails')
+    await expect(isolate.ask('t2').catch(codeOf)).resolves.toBe('store_unavailable')
+    world.far.trouble('DB', undefined)
+    await world.clock.advance(5 * MINUTE)
+    world.write('t1', 'two')
+    await world.clock.advance(MINUTE)
+    expect(await isolate.ask('t1')).toBe('two')
   })
 
   test('it is tried again in the background, also while the object stays away', async () => {
@@ -432,6 +490,8 @@ describe('keys that callers make up', () => {
     await world.clock.advance(1_000)
     await isolate.ask('real')
     for (let i = 0; i < 50; i++) expect(await isolate.ask('made-up')).toBeUndefined()
+    await world.clock.advance(1_000)
+    expect([...world.store.keys()]).toEqual(['text/real'])
     const loads = world.loads()
     for (let i = 0; i < 60; i++) await isolate.ask(`guess${i}`)
     expect(world.loads()).toBe(loads + 60)

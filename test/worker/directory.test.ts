@@ -2,16 +2,25 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { sha256Hex } from '../../src/auth/api-key.ts'
+import { keyAdmin } from '../../src/auth/key-admin.ts'
+import { keyStore, type UsableKey } from '../../src/auth/key-store.ts'
+import { type ReadyKey, readyKey, storedKeys } from '../../src/auth/stored-keys.ts'
+import type { Principal } from '../../src/chat/ports.ts'
+import { SCOPES } from '../../src/contract/scopes.ts'
 import { directory } from '../../src/directory/directory.ts'
 import { kvReserve } from '../../src/directory/reserve.ts'
 import { type Distance, distance } from '../support/distance.ts'
 import { type VirtualClock, virtualClock } from '../support/virtual-clock.ts'
 
+const DAY_MS = 86_400_000
+let tests = 0
 let clock: VirtualClock
 let far: Distance
 
 beforeEach(async () => {
-  clock = virtualClock()
+  // A day of its own for each test, for the changes of the one before stay in the table.
+  clock = virtualClock(1_764_000_000_000 + tests++ * DAY_MS)
   // The object's own clock too: it runs in this very isolate.
   vi.spyOn(Date, 'now').mockImplementation(clock.nowMs)
   far = distance(clock)
@@ -88,11 +97,77 @@ test('a change takes effect everywhere within 10 s, with key-value reads 90 s st
 test('the reserve serves a new isolate while D1 and the object fail, and knows no more than it was told', async () => {
   await write('t1', 'one')
   const one = isolate()
-  await busy(one, 't1', 3)
+  await busy(one, 't1', 20)
   await clock.advance(100_000)
   for (const name of ['DB', 'CONFIG']) far.trouble(name, 'fails')
   expect(await isolate().ask('t1')).toBe('one')
   await expect(isolate().ask('t2')).rejects.toMatchObject({ code: 'store_unavailable' })
+})
+
+/** An isolate's keys, and a way to make and revoke them, all from afar. */
+function keysFromAfar() {
+  const bindings = far.env(env)
+  const known = directory({
+    ...clock,
+    config: () => bindings.CONFIG.getByName('all'),
+    reserve: kvReserve(bindings.RESERVE),
+    waitUntil: () => undefined,
+  })
+  const store = keyStore(bindings.DB)
+  const recall = known.remember<UsableKey, ReadyKey | undefined>({
+    kind: 'key',
+    load: store.findByHash,
+    prepare: readyKey,
+    key: ({ subject }) => subject,
+    keysFromCallers: true,
+  })
+  const keys = storedKeys({ recall, nowMs: clock.nowMs })
+  const use = async (key: string) => {
+    const found = await clock.run(keys.find(sha256Hex(key), { origin: undefined, address: undefined }))
+    return found !== undefined
+  }
+  const operator: Principal = { tenantId: 'tnt_default', keyId: 'key_default', scopes: SCOPES }
+  const admin = keyAdmin({ store, changed: known.changed, nowMs: clock.nowMs })
+  return {
+    use,
+    make: () =>
+      clock.run(admin.create({ actor: operator, tenantId: undefined, input: { name: 'far', role: 'member' } })),
+    revoke: (id: string) => clock.run(admin.revoke({ actor: operator, tenantId: undefined, id })),
+  }
+}
+
+test('a revoked key is refused everywhere within 10 s, and D1 being down turns no valid key into a wrong one', async () => {
+  const isolates = [keysFromAfar(), keysFromAfar(), keysFromAfar()]
+  const [first = keysFromAfar()] = isolates
+  const [revoked, valid] = [await first.make(), await first.make()]
+  const useAll = async (key: string) => Promise.all(isolates.map(({ use }) => use(key)))
+  for (let second = 0; second < 20; second++) {
+    expect([await useAll(revoked.key), await useAll(valid.key)]).toEqual([
+      [true, true, true],
+      [true, true, true],
+    ])
+    await clock.advance(1_000)
+  }
+  await first.revoke(revoked.id)
+  const revokedAtMs = clock.nowMs()
+  while (clock.nowMs() < revokedAtMs + 10_000) {
+    expect(await first.use(revoked.key)).toBe(false)
+    await useAll(revoked.key)
+    await clock.advance(500)
+  }
+  expect(await useAll(revoked.key)).toEqual([false, false, false])
+
+  // The copy of the valid key becomes visible; the revoked one's was seen by then, too, if it were not for its removal.
+  await clock.advance(100_000)
+  for (const trouble of ['fails', 'hangs'] as const) {
+    far.trouble('DB', trouble)
+    await clock.advance(20_000)
+    expect(await useAll(valid.key)).toEqual([true, true, true])
+    expect(await keysFromAfar().use(valid.key)).toBe(true)
+    for (const isolate of [...isolates, keysFromAfar()]) {
+      await expect(isolate.use(revoked.key)).rejects.toMatchObject({ code: 'store_unavailable' })
+    }
+  }
 })
 
 test('the table keeps its last rows, and a new object reads no more than a thousand', async () => {

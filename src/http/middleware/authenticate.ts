@@ -6,11 +6,12 @@ import type { MiddlewareHandler } from 'hono'
 import type { Scope } from '../../contract/scopes.ts'
 import { AppError } from '../../errors.ts'
 import { bearerToken, isCompactJws } from '../bearer-token.ts'
-import type { AppEnv } from '../route.ts'
+import type { UsedFrom } from '../ports.ts'
+import type { AppContext, AppEnv } from '../route.ts'
 
 /**
  * Policy when a store fails: closed; its error becomes the answer.
- * The same message for a missing, malformed and unknown key: which it is helps only who guesses. So for a token that is wrong in any way.
+ * The same message for a missing, malformed, unknown, expired and revoked key: which it is helps only who guesses. So for a token that is wrong in any way.
  */
 export function authenticate(access: 'authenticated' | { scope: Scope }): MiddlewareHandler<AppEnv> {
   return async (context, next) => {
@@ -19,7 +20,7 @@ export function authenticate(access: 'authenticated' | { scope: Scope }): Middle
     if (token === undefined) throw noValidKey(header !== undefined)
     const { keys, accessTokens, sha256Hex } = context.get('ports')
     const isToken = isCompactJws(token)
-    const found = isToken ? accessTokens.verify(token) : keys.find(sha256Hex(token))
+    const found = isToken ? accessTokens.verify(token) : keys.find(sha256Hex(token), usedFrom(context))
     const principal = found instanceof Promise ? await found : found
     if (!principal) throw isToken ? noValidToken() : noValidKey(true)
     context.set('principal', principal)
@@ -28,6 +29,10 @@ export function authenticate(access: 'authenticated' | { scope: Scope }): Middle
     }
     await next()
   }
+}
+
+function usedFrom(context: AppContext): UsedFrom {
+  return { origin: context.req.header('origin'), address: context.req.header('cf-connecting-ip') }
 }
 
 /** RFC 6750 3.1: no error is named to who gave nothing. */

@@ -29,6 +29,16 @@ const VERSION = {
   labels: 'Labels to point to it at once.',
 }
 
+const KEY = {
+  name: 'What people call it.',
+  role: 'A bundle of scopes, see docs/keys.md; not beside `scopes`.',
+  scopes: 'What the key may do; not beside `role`.',
+  models: 'The models that the key may use. Default and null: all.',
+  allowed_origins: 'The pages that may use it, by the header `Origin`. Default and null: any caller.',
+  allowed_networks: 'The networks or addresses that may use it, IPv4 or IPv6. Default and null: any.',
+  expires_at: 'From then on it is not valid; in seconds since 1970.',
+}
+
 const PROVIDER = {
   jwks_uri: 'Where its public keys are, as a JSON Web Key Set.',
   role_claim: 'The claim that tells the role: its name, or a path with dots.',
@@ -93,6 +103,14 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   LimitChange: {
     amount: 'How many there may be.',
     window_seconds: 'Length of the window, if it is to be another.',
+  },
+  CreateKey: KEY,
+  PatchKey: KEY,
+  RotateKey: { overlap_seconds: 'How long the old text stays valid beside the new one.' },
+  CreateTenant: { name: 'What people call it. No two tenants have the same.' },
+  PatchTenant: {
+    name: 'What people call it. No two tenants have the same.',
+    status: 'The keys of a suspended tenant are not valid.',
   },
   GenerateRequest: {
     text: 'The text to continue.',

@@ -1,5 +1,6 @@
 /** What the OpenAPI document says of each route beyond the route table. Not in the bundle: see schemas.ts. */
 import type { ErrorCode } from '../../errors.ts'
+import { ADMIN_OPERATIONS } from './admin-operations.ts'
 import { FILTER_OPERATIONS } from './filter-operations.ts'
 import { LIMIT_OPERATIONS } from './limit-operations.ts'
 import { BODY, KEY, type Operation } from './operation.ts'
@@ -152,6 +153,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   ...PROMPT_OPERATIONS,
   ...FILTER_OPERATIONS,
+  ...ADMIN_OPERATIONS,
   ...USER_OPERATIONS,
   ...LIMIT_OPERATIONS,
   'GET /metrics': {

@@ -8,6 +8,7 @@ import { CONVERSATION_ID, chatTurnRequestSchema } from '../../contract/chat-turn
 import { filterRuleSchema } from '../../contract/filter-rules.ts'
 import { generateRequestSchema } from '../../contract/generate.ts'
 import { identityProviderChangeSchema, newIdentityProviderSchema } from '../../contract/identity-providers.ts'
+import { createKeySchema, patchKeySchema, rotateKeySchema } from '../../contract/keys.ts'
 import { LIMIT_DIMENSIONS, LIMIT_KINDS, limitChangeSchema, newLimitSchema } from '../../contract/limits.ts'
 import { moderationRequestSchema } from '../../contract/moderation.ts'
 import {
@@ -18,6 +19,7 @@ import {
   promptedChatRequestSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import { createTenantSchema, patchTenantSchema } from '../../contract/tenants.ts'
 import {
   logoutSchema,
   newUserSchema,
@@ -25,6 +27,7 @@ import {
   tokenRequestSchema,
   userChangeSchema,
 } from '../../contract/users.ts'
+import { keyListSchema, keySchema, newKeySchema, tenantListSchema, tenantSchema } from './admin-schemas.ts'
 import {
   filterRuleDeletedSchema,
   filterRuleListSchema,
@@ -234,6 +237,16 @@ export const COMPONENTS = {
   Limit: [limitSchema, 'A limit that the tenant has set.'],
   LimitList: [limitListSchema, 'A page of limits.'],
   DeletedLimit: [deletedLimitSchema, 'It is gone.'],
+  CreateKey: [createKeySchema, 'A key to make. Unknown fields are refused.'],
+  PatchKey: [patchKeySchema, 'What to change of a key. What is not given stays; null lifts a restriction.'],
+  RotateKey: [rotateKeySchema, 'How to give a key a new text.'],
+  Key: [keySchema, 'An API key, without its text.'],
+  NewKey: [newKeySchema, 'An API key with its text, which is shown this once.'],
+  KeyList: [keyListSchema, 'A page of keys, newest first.'],
+  CreateTenant: [createTenantSchema, 'A tenant to make.'],
+  PatchTenant: [patchTenantSchema, 'What to change of a tenant.'],
+  Tenant: [tenantSchema, 'A tenant.'],
+  TenantList: [tenantListSchema, 'A page of tenants, in the order of their ids.'],
   Health: [healthSchema, 'The edge answers.'],
   TokenRequest: [tokenRequestSchema, 'A form of OAuth 2. Parameters that are not listed here are ignored.'],
   TokenResponse: [tokenResponseSchema, 'The tokens, and what they may do.'],

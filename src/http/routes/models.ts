@@ -1,6 +1,8 @@
 /** `GET /v1/models` and `GET /v1/models/{id}`, as OpenAI's. */
+
+import type { Principal } from '../../chat/ports.ts'
 import { AppError } from '../../errors.ts'
-import type { Route } from '../route.ts'
+import { principalOf, type Route } from '../route.ts'
 
 export const listModels: Route = {
   method: 'GET',
@@ -8,7 +10,10 @@ export const listModels: Route = {
   errors: 'openai',
   access: { scope: 'chat' },
   handle(context) {
-    const models = context.get('ports').complete.models.list()
+    const models = context
+      .get('ports')
+      .complete.models.list()
+      .filter(isAllowedTo(principalOf(context)))
     return context.json({ object: 'list', data: models.map(modelObject) })
   },
 }
@@ -24,6 +29,7 @@ export const retrieveModel: Route = {
     const model = context
       .get('ports')
       .complete.models.list()
+      .filter(isAllowedTo(principalOf(context)))
       .find((known) => known.alias === id)
     if (!model) {
       throw new AppError('model_not_found', 'There is no such model. GET /v1/models lists those there are.', {
@@ -32,6 +38,11 @@ export const retrieveModel: Route = {
     }
     return context.json(modelObject(model))
   },
+}
+
+/** What the key may not name does not exist for it. */
+function isAllowedTo({ models }: Principal): (model: { alias: string }) => boolean {
+  return ({ alias }) => models === undefined || models.includes(alias)
 }
 
 function modelObject(model: { alias: string; createdAt: number }) {
