@@ -1,0 +1,150 @@
+/**
+ * Carries a lease's reports to the ledger: in the background for the usual request, awaited by one that finds too little. One report
+ * at a time; one that is not answered is sent again, by whoever comes next, for the request that sent it may be gone with its call.
+ */
+import type { Amount } from './budget.ts'
+import type { Lease, Slot } from './lease.ts'
+import type { LedgerAnswer, LedgerReport } from './ledger-wire.ts'
+
+export type DriverOptions = {
+  /** Makes the call in the context of the present request: stubs may not be shared between requests. */
+  exchange(report: LedgerReport): Promise<LedgerAnswer>
+  /** Keeps the present request's context alive after its response. */
+  waitUntil(promise: Promise<unknown>): void
+  nowMs(): number
+  sleep(ms: number): Promise<void>
+}
+
+export type Acquired =
+  | 'met'
+  /** What is spent leaves no room. */
+  | 'spent'
+  /** Answers that run hold it, and gave nothing back in time. */
+  | 'held'
+  | 'count'
+  | 'unavailable'
+
+export type LeaseDriver = {
+  /** Has what is due told in the background. Never throws, never waits. */
+  soon(): void
+  /**
+   * Takes the amounts as soon as the ledger grants them. Asks again while others hold what may come free, until `waitMs` are over.
+   * `isGone`: nobody needs them any more. Never rejects.
+   */
+  acquire(
+    slots: readonly Slot[],
+    amount: Amount,
+    unproven: boolean,
+    waitMs: number,
+    isGone: () => boolean,
+  ): Promise<Acquired>
+}
+
+/** A call that takes longer is taken for lost: the context that made it may have ended. */
+const ABANDONED_AFTER_MS = 3_000
+/** Between two questions of those who wait for others' returns. */
+const ASK_AGAIN_MS = 250
+/** An unreachable ledger is asked again after this; requests that cannot wait are refused meanwhile. */
+const RETRY_MS = 1_000
+const FAILURES_TOLD_EVERY_MS = 60_000
+
+export function leaseDriver(lease: Lease, options: DriverOptions): LeaseDriver {
+  const { exchange, waitUntil, nowMs, sleep } = options
+  let flight: { startedAtMs: number; done: Promise<boolean> } | undefined
+  let failedAtMs = Number.NEGATIVE_INFINITY
+  let toldAtMs = Number.NEGATIVE_INFINITY
+  /** The present watch, and when it wakes. Older ones end when they wake. */
+  let watches = 0
+  let wakesAtMs = Number.NEGATIVE_INFINITY
+
+  /** Whether a report was answered. Joins the one that is under way. */
+  function tell(): Promise<boolean> {
+    if (flight && nowMs() - flight.startedAtMs < ABANDONED_AFTER_MS) return flight.done
+    const mine = { startedAtMs: nowMs(), done: send() }
+    flight = mine
+    void mine.done.then(() => {
+      if (flight === mine) flight = undefined
+    })
+    return mine.done
+  }
+
+  async function send(): Promise<boolean> {
+    try {
+      lease.apply(await exchange(lease.report(nowMs())))
+      return true
+    } catch (cause) {
+      failedAtMs = nowMs()
+      if (failedAtMs - toldAtMs > FAILURES_TOLD_EVERY_MS) {
+        toldAtMs = failedAtMs
+        console.warn(JSON.stringify({ level: 'warn', event: 'budget_report_failed', cause: String(cause) }))
+      }
+      return false
+    }
+  }
+
+  function dueAtMs(): number | undefined {
+    const at = lease.dueAtMs(nowMs())
+    return at === undefined ? undefined : Math.max(at, failedAtMs + RETRY_MS)
+  }
+
+  /** Tells what is due until nothing is. */
+  async function watch(): Promise<void> {
+    watches += 1
+    const number = watches
+    for (let at = dueAtMs(); at !== undefined; at = dueAtMs()) {
+      wakesAtMs = at
+      if (at > nowMs()) await sleep(at - nowMs())
+      if (number !== watches) return
+      // Those who waited may have told it meanwhile.
+      const stillAt = dueAtMs()
+      if (stillAt !== undefined && stillAt <= nowMs()) await tell()
+      if (number !== watches) return
+    }
+    wakesAtMs = Number.NEGATIVE_INFINITY
+  }
+
+  function soon(): void {
+    // A watch whose request has ended never wakes.
+    const isWatched = nowMs() <= wakesAtMs + ABANDONED_AFTER_MS
+    if (isWatched && wakesAtMs <= nowMs()) return
+    const at = dueAtMs()
+    if (at === undefined || (isWatched && wakesAtMs <= at)) return
+    waitUntil(watch())
+  }
+
+  async function acquire(
+    slots: readonly Slot[],
+    amount: Amount,
+    unproven: boolean,
+    waitMs: number,
+    isGone: () => boolean,
+  ): Promise<Acquired> {
+    const untilMs = nowMs() + waitMs
+    const need = lease.ask(slots, amount, unproven)
+    for (;;) {
+      const isTold = await round()
+      if (need.state === 'met' || need.state === 'spent' || need.state === 'count') break
+      if (nowMs() >= untilMs || isGone()) {
+        lease.drop(need)
+        return need.state === 'wait' ? 'held' : 'unavailable'
+      }
+      // Who asked too late for the report that was under way is in the next one, which is due at once.
+      if (isTold && need.state === 'asking') continue
+      await sleep(ASK_AGAIN_MS)
+      if (need.state !== 'asking' && need.state !== 'wait') break
+    }
+    if (need.state === 'met' && isGone()) {
+      if (unproven) lease.proven(slots, amount)
+      lease.release(slots, amount)
+    }
+    return need.state
+  }
+
+  /** One report, ours or the one that is under way; that one's context may end, and nothing would wake us. */
+  function round(): Promise<boolean> {
+    if (!flight) return tell()
+    return Promise.race([tell(), sleep(ABANDONED_AFTER_MS).then(() => false)])
+  }
+
+  return { soon, acquire }
+}
