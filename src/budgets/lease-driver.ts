@@ -42,6 +42,8 @@ export type LeaseDriver = {
 
 /** A call that takes longer is taken for lost: the context that made it may have ended. */
 const ABANDONED_AFTER_MS = 3_000
+/** A call that fails is made again for so long before a request hears that the ledger cannot be asked. */
+const UNANSWERED_MS = 2_000
 /** Between two questions of those who wait for others' returns. */
 const ASK_AGAIN_MS = 250
 /** An unreachable ledger is asked again after this; requests that cannot wait are refused meanwhile. */
@@ -120,16 +122,17 @@ export function leaseDriver(lease: Lease, options: DriverOptions): LeaseDriver {
     isGone: () => boolean,
   ): Promise<Acquired> {
     const untilMs = nowMs() + waitMs
+    const unansweredUntilMs = Math.max(untilMs, nowMs() + UNANSWERED_MS)
     const need = lease.ask(slots, amount, unproven)
     for (;;) {
       const isTold = await round()
       if (need.state === 'met' || need.state === 'spent' || need.state === 'count') break
-      if (nowMs() >= untilMs || isGone()) {
+      // Who asked too late for the report that was under way is in the next one, which is due at once.
+      if (isTold && need.state === 'asking' && !isGone()) continue
+      if (nowMs() >= (need.state === 'asking' ? unansweredUntilMs : untilMs) || isGone()) {
         lease.drop(need)
         return need.state === 'wait' ? 'held' : 'unavailable'
       }
-      // Who asked too late for the report that was under way is in the next one, which is due at once.
-      if (isTold && need.state === 'asking') continue
       await sleep(ASK_AGAIN_MS)
       if (need.state !== 'asking' && need.state !== 'wait') break
     }

@@ -238,6 +238,8 @@ export function lease(isolateId: string) {
 
   return {
     slot,
+    /** Whether one of them is so near its end that nothing may be kept in store. */
+    isScarce: (of: readonly Slot[]) => of.some(isScarce),
     take,
     release,
     proven,

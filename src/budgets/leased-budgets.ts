@@ -80,14 +80,16 @@ export function leasedBudgets(options: LeasedBudgetsOptions): Budgets {
       slots: [],
       bound: { tokensMax: 0, isExact: true, isCountable: false },
     }
-    if (!set) return held(begun, 0, false)
+    if (!set) return held(begun, 0, 0, false)
     tenant.lease.learn(set)
     begun.slots = slotsOf(tenant.lease, set, demand.principal.keyId, startedAtMs)
-    if (begun.slots.length === 0) return held(begun, 0, false)
+    if (begun.slots.length === 0) return held(begun, 0, 0, false)
     begun.bound = promptBound(demand.request)
     const { tokensMax, isExact } = begun.bound
-    const amount = amountOf(begun.price, tokensMax, completionLimits(demand).step)
-    if (tenant.lease.take(begun.slots, amount, !isExact)) return held(begun, tokensMax, !isExact)
+    const { step } = completionLimits(demand)
+    if (tenant.lease.take(begun.slots, amountOf(begun.price, tokensMax, step), !isExact)) {
+      return held(begun, tokensMax, step, !isExact)
+    }
     refuseIfKnownSpent(begun)
     return reserveSlowly(begun)
   }
@@ -95,24 +97,24 @@ export function leasedBudgets(options: LeasedBudgetsOptions): Budgets {
   /** By the bound while there is plenty; else by counting, and then waiting for what others hold. */
   async function reserveSlowly(begun: Begun): Promise<Reservation> {
     const { bound, demand } = begun
-    const isUnproven = !bound.isExact
-    const acquired = await acquire(begun, bound.tokensMax, isUnproven, isUnproven ? 0 : RESERVE_WAIT_MS)
-    if (acquired === 'met') return held(begun, bound.tokensMax, isUnproven)
-    if (acquired === 'unavailable' || !isUnproven) throw refusal(begun, bound.tokensMax, acquired)
+    const { step, lastStep } = completionLimits(demand)
+    if (!bound.isExact) {
+      const acquired = await acquire(begun, bound.tokensMax, step, true, 0)
+      if (acquired === 'met') return held(begun, bound.tokensMax, step, true)
+      if (acquired === 'unavailable') throw refusal(begun, bound.tokensMax, acquired)
+    }
     const tokens = (bound.isCountable ? await options.countPrompt(demand) : undefined) ?? bound.tokensMax
-    const again = await acquire(begun, tokens, false, RESERVE_WAIT_MS)
-    if (again !== 'met') throw refusal(begun, tokens, again)
-    return held(begun, tokens, false)
+    const acquired = await acquire(begun, tokens, lastStep, false, RESERVE_WAIT_MS)
+    if (acquired !== 'met') throw refusal(begun, tokens, acquired)
+    return held(begun, tokens, lastStep, false)
   }
 
-  function acquire({ tenant, slots, price, demand }: Begun, tokens: number, isUnproven: boolean, waitMs: number) {
-    const amount = amountOf(price, tokens, completionLimits(demand).step)
-    return tenant.driver.acquire(slots, amount, isUnproven, waitMs, () => false)
+  function acquire({ tenant, slots, price }: Begun, prompt: number, step: number, isUnproven: boolean, waitMs: number) {
+    return tenant.driver.acquire(slots, amountOf(price, prompt, step), isUnproven, waitMs, () => false)
   }
 
-  function held(begun: Begun, promptTokens: number, isUnproven: boolean): Reservation {
-    const { tenant, demand } = begun
-    const completionTokens = begun.slots.length === 0 ? 0 : completionLimits(demand).step
+  function held(begun: Begun, promptTokens: number, completionTokens: number, isUnproven: boolean): Reservation {
+    const { tenant } = begun
     const made = reservation({
       ...begun,
       ...{ lease: tenant.lease, driver: tenant.driver, promptTokens, isUnproven, completionTokens, nowMs },
@@ -135,7 +137,7 @@ export function leasedBudgets(options: LeasedBudgetsOptions): Budgets {
     if (acquired === 'unavailable') {
       return new AppError('store_unavailable', 'The budget cannot be asked now.', { retryAfterSeconds: 1 })
     }
-    const amount = amountOf(begun.price, promptTokens, completionLimits(begun.demand).step)
+    const amount = amountOf(begun.price, promptTokens, completionLimits(begun.demand).lastStep)
     return quotaError(begun.slots, amount, acquired, nowMs())
   }
 

@@ -40,14 +40,17 @@ export function amountOf(price: Price | undefined, promptTokens: number, complet
   return { tokens: promptTokens + completionTokens, cost: costNano(price, promptTokens, completionTokens) }
 }
 
-/** The first step, and the most that the request lets the model write. */
-export function completionLimits({ request }: Demand): { step: number; max: number; choices: number } {
+/** The first step, the same near the end of a budget, and the most that the request lets the model write. */
+export function completionLimits({ request }: Demand): Limits {
   const { body } = request
   const choices = Math.max(body.n ?? 1, request.kind === 'text' ? (request.body.best_of ?? 1) : 1)
   const asked = (request.kind === 'chat' ? request.body.max_completion_tokens : undefined) ?? body.max_tokens
   const max = asked === undefined || asked === null ? Number.MAX_SAFE_INTEGER : asked * choices
-  return { step: Math.min(STEP_TOKENS * choices, max), max, choices }
+  const [step, lastStep] = [Math.min(STEP_TOKENS * choices, max), Math.min(STEP_TOKENS_LAST * choices, max)]
+  return { step, lastStep, max, choices }
 }
+
+export type Limits = { step: number; lastStep: number; max: number; choices: number }
 
 /** `held` is taken from the lease already. */
 export function reservation(held: Held): Reservation {
@@ -83,6 +86,14 @@ export function reservation(held: Held): Reservation {
     driver.soon()
   }
 
+  /** Near the end of a budget nobody keeps what others could use now. */
+  function shrinkStepTo(completionTokens: number): void {
+    if (completionTokens >= covered) return
+    lease.release(slots, negative(difference(promptHeld, completionTokens)))
+    covered = completionTokens
+    driver.soon()
+  }
+
   function cover({ promptTokens, completionTokens }: Progress): true | Promise<Covered> {
     if (isSettled) return true
     if (promptTokens !== undefined && (isUnproven || promptTokens < promptHeld)) shrinkTo(promptTokens)
@@ -91,15 +102,19 @@ export function reservation(held: Held): Reservation {
     lastTokens = completionTokens
     const max = Math.max(limits.max, completionTokens)
     const wanted = Math.min(completionTokens + ahead, max)
-    if (prompt === promptHeld && wanted <= covered) return true
-    const target = Math.max(covered, Math.min(wanted + STEP_TOKENS * limits.choices, max))
+    const isScarce = lease.isScarce(slots)
+    if (prompt === promptHeld && wanted <= covered) {
+      if (isScarce) shrinkStepTo(Math.min(wanted + limits.lastStep, max))
+      return true
+    }
+    const target = Math.max(covered, Math.min(wanted + (isScarce ? limits.lastStep : limits.step), max))
     if (lease.take(slots, difference(prompt, target), false)) {
       promptHeld = prompt
       covered = target
       driver.soon()
       return true
     }
-    return more(prompt, completionTokens, Math.max(covered, Math.min(wanted + STEP_TOKENS_LAST * limits.choices, max)))
+    return more(prompt, completionTokens, Math.max(covered, Math.min(wanted + limits.lastStep, max)))
   }
 
   async function more(prompt: number, completionTokens: number, target: number): Promise<Covered> {
