@@ -1,4 +1,5 @@
 /** The Worker's bindings and variables as the platform hands them over. Variables are raw text: only src/config.ts reads them. */
+import type { BudgetLedger } from './budgets/budget-object.ts'
 import type { Conversation } from './conversation/conversation.ts'
 import type { Config } from './directory/config-object.ts'
 import type { Metrics } from './observe/metrics-object.ts'
@@ -9,6 +10,8 @@ type Bindings = Readonly<{
   /** A copy of what each request needs of DB, for when DB fails. Up to a minute and more behind. */
   RESERVE: KVNamespace
   CONVERSATION: DurableObjectNamespace<Conversation>
+  /** One for each tenant, by its id. */
+  BUDGET: DurableObjectNamespace<BudgetLedger>
   METRICS: DurableObjectNamespace<Metrics>
   /** What has changed in DB, for isolates to ask. */
   CONFIG: DurableObjectNamespace<Config>

@@ -5,7 +5,14 @@
 import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
 import { configuredKeys } from './auth/configured-keys.ts'
-import { noBudgets } from './budgets/no-budgets.ts'
+import type { BudgetSet } from './budgets/budget.ts'
+import { budgetAdmin } from './budgets/budget-admin.ts'
+import { budgetStore } from './budgets/budget-store.ts'
+import { countPrompt } from './budgets/count-prompt.ts'
+import { leasedBudgets } from './budgets/leased-budgets.ts'
+import type { Price, Prices } from './budgets/price.ts'
+import { priceStore } from './budgets/price-store.ts'
+import { usageStore } from './budgets/usage-store.ts'
 import { noCache } from './cache/no-cache.ts'
 import type { Deployment, TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
@@ -87,17 +94,37 @@ function makeWiring(env: Env): Wiring {
     newId: () => crypto.randomUUID(),
     changed: isolateDirectory.changed,
   })
+  const counter = tokenCounter(endpoint)
+  const stored = { db: env.DB, now: Date.now, changed: isolateDirectory.changed }
+  const budgets = budgetStore(stored)
+  const prices = priceStore(stored)
+  const priceTable = isolateDirectory.remember<Price[], Prices>({
+    kind: 'price',
+    load: () => prices.current(),
+    prepare: (current) => new Map((current ?? []).map((price) => [price.model, price])),
+    // The installation's, not a tenant's.
+    key: () => 'all',
+  })
   return {
     config,
     directory: isolateDirectory,
-    tokenCounter: tokenCounter(endpoint),
+    tokenCounter: counter,
     complete: {
       models,
       prompts: storedPrompts(rememberedPrompts(isolateDirectory, prompts)),
       filters: noFilters,
       cache: noCache,
       admission: noLimits,
-      budgets: noBudgets,
+      budgets: leasedBudgets({
+        budgetsOf: isolateDirectory.remember<BudgetSet>({ kind: 'budget', load: budgets.all }),
+        prices: () => priceTable('all'),
+        exchange: async (tenantId, report) => env.BUDGET.getByName(tenantId).exchange(report),
+        countPrompt: countPrompt(counter),
+        waitUntil,
+        nowMs: Date.now,
+        sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+        newIsolateId: () => crypto.randomUUID(),
+      }),
       attempt: attemptInOrder(),
       meter: metrics.meter,
       drawSeed,
@@ -107,6 +134,13 @@ function makeWiring(env: Env): Wiring {
     conversations: durableConversations(env.CONVERSATION),
     metrics: metrics.reader,
     promptLibrary: promptLibrary(prompts),
+    budgets: budgetAdmin({
+      store: budgets,
+      use: async (tenantId, ids) => env.BUDGET.getByName(tenantId).use(ids),
+      now: Date.now,
+    }),
+    prices,
+    usage: usageStore(env.DB),
     settings: {
       bodyBytesMax: config.PERIGEE_BODY_BYTES_MAX,
       logLevel: config.PERIGEE_LOG_LEVEL,

@@ -1,4 +1,5 @@
 /** What a budget is, and which accounts a request draws on. A budget's id says what it bounds, so that there is one of each. */
+import { BUDGET_ID } from '../contract/budgets.ts'
 
 export const PERIODS = ['day', 'month'] as const
 export type Period = (typeof PERIODS)[number]
@@ -23,16 +24,13 @@ export type BudgetSet = { version: number; budgets: readonly Budget[] }
 /** What something takes, in both units. */
 export type Amount = { tokens: number; cost: number }
 
-/** JSON and SQLite carry no larger number exactly: nine million units of currency in nano-units. */
-export const LIMIT_MAX = Number.MAX_SAFE_INTEGER
-
 export function budgetId(period: Period, unit: Unit, keyId?: string): string {
   return keyId === undefined ? `${period}-${unit}` : `${period}-${unit}-${keyId}`
 }
 
 /** The parts of an id, or undefined when it is none. */
 export function parseBudgetId(id: string): Omit<Budget, 'limit'> | undefined {
-  const match = /^(day|month)-(tokens|cost)(?:-([A-Za-z0-9_.:-]{1,64}))?$/.exec(id)
+  const match = BUDGET_ID.exec(id)
   if (!match) return undefined
   const [, period, unit, keyId] = match
   // Sound: the expression lets only these through.

@@ -5,6 +5,7 @@ import type { BudgetSet } from './budget.ts'
 export type UsageEntry = {
   /** Made by the isolate: it counts once, however often it is told. */
   id: string
+  tenantId: string
   requestId: string
   keyId: string
   userId?: string

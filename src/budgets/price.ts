@@ -14,8 +14,7 @@ export type Price = {
 /** By the alias that callers use. A model without a price costs nothing. */
 export type Prices = ReadonlyMap<string, Price>
 
-/** A thousand units of currency for a million tokens. Times TOKENS_PRICED_MAX it stays below 2^53. */
-export const PRICE_MAX = 1_000_000_000
+/** Times the highest price that src/contract/budgets.ts lets in it stays below 2^53. */
 const TOKENS_PRICED_MAX = 8_000_000
 const PICO_PER_NANO = 1_000
 

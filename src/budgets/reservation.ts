@@ -145,6 +145,7 @@ export function reservation(held: Held): Reservation {
     const { principal, alias, requestId } = held.demand
     return {
       id: held.entryId,
+      tenantId: principal.tenantId,
       requestId,
       keyId: principal.keyId,
       ...(principal.userId === undefined ? {} : { userId: principal.userId }),

@@ -1,5 +1,8 @@
 /** Every route, in one table. */
 import type { Route } from './route.ts'
+import { deleteBudget, listBudgets, putBudget, retrieveBudget } from './routes/admin-budgets.ts'
+import { listPrices, listPriceVersions, putPrice } from './routes/admin-prices.ts'
+import { listUsage, sumUsage } from './routes/admin-usage.ts'
 import { chat } from './routes/chat.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { completions } from './routes/completions.ts'
@@ -46,6 +49,15 @@ export const routes: readonly Route[] = [
   diffPromptVersions,
   pointPromptLabel,
   removePromptLabel,
+  listBudgets,
+  retrieveBudget,
+  putBudget,
+  deleteBudget,
+  listPrices,
+  listPriceVersions,
+  putPrice,
+  listUsage,
+  sumUsage,
   metrics,
   health,
   openapi,

@@ -8,9 +8,9 @@ import { type Ledger, ledger } from '../../src/budgets/ledger.ts'
 import type { LedgerAnswer, LedgerReport } from '../../src/budgets/ledger-wire.ts'
 import { costNano, type Price } from '../../src/budgets/price.ts'
 import type { Budgets, Demand } from '../../src/chat/ports.ts'
+import { type EventClock, eventClock } from './event-clock.ts'
 import { memoryLedgerSql } from './memory-ledger.ts'
 import { type Random, seededRandom } from './seeded-random.ts'
-import { type EventClock, eventClock } from './event-clock.ts'
 
 export type Scenario = {
   seed: number
@@ -86,9 +86,20 @@ export async function simulateBudgets(scenario: Scenario): Promise<Outcome> {
   const total = plan.reduce((sum, request) => sum + fullUse(request), 0)
   const budgets: Budget[] = [
     { id: budgetId('day', 'tokens'), period: 'day', unit: 'tokens', limit: Math.floor(total * scenario.budgetShare) },
-    { id: budgetId('month', 'cost'), period: 'month', unit: 'cost', limit: Math.floor(total * scenario.budgetShare) * 600 },
+    {
+      id: budgetId('month', 'cost'),
+      period: 'month',
+      unit: 'cost',
+      limit: Math.floor(total * scenario.budgetShare) * 600,
+    },
     // One key has a budget of its own that is smaller than its share.
-    { id: budgetId('day', 'tokens', 'k1'), period: 'day', unit: 'tokens', keyId: 'k1', limit: Math.floor((total * scenario.budgetShare) / 8) },
+    {
+      id: budgetId('day', 'tokens', 'k1'),
+      period: 'day',
+      unit: 'tokens',
+      keyId: 'k1',
+      limit: Math.floor((total * scenario.budgetShare) / 8),
+    },
   ]
   const set: BudgetSet = { version: 1, budgets }
   const violations: string[] = []
@@ -98,7 +109,11 @@ export async function simulateBudgets(scenario: Scenario): Promise<Outcome> {
   const isolate = (): Isolate => {
     made += 1
     const id = `i${made}`
-    const self: Isolate = { budgets: { reserve: () => Promise.reject(new Error('not made')) }, isDead: false, diedAtMs: Number.POSITIVE_INFINITY }
+    const self: Isolate = {
+      budgets: { reserve: () => Promise.reject(new Error('not made')) },
+      isDead: false,
+      diedAtMs: Number.POSITIVE_INFINITY,
+    }
     // Nothing goes on in an isolate that is dead.
     const alive = <Value>(value: Promise<Value>) =>
       new Promise<Value>((resolve, reject) =>
@@ -113,7 +128,9 @@ export async function simulateBudgets(scenario: Scenario): Promise<Outcome> {
       exchange: (_, report) => alive(object.call(report)),
       countPrompt: (demand) =>
         alive(
-          clock.sleep(80).then(() => (scenario.hasTokenizer ? plan[Number(demand.requestId)]?.promptTokens : undefined)),
+          clock
+            .sleep(80)
+            .then(() => (scenario.hasTokenizer ? plan[Number(demand.requestId)]?.promptTokens : undefined)),
         ),
       waitUntil: () => {},
       nowMs: clock.nowMs,
@@ -124,7 +141,10 @@ export async function simulateBudgets(scenario: Scenario): Promise<Outcome> {
   }
   const isolates = Array.from({ length: scenario.isolates }, isolate)
   const deaths = Array.from({ length: scenario.deaths }, () => {
-    return { index: random.below(scenario.isolates), atMs: START_MS + Math.floor(random.next() * (scenario.arriveWithinMs + 30_000)) }
+    return {
+      index: random.below(scenario.isolates),
+      atMs: START_MS + Math.floor(random.next() * (scenario.arriveWithinMs + 30_000)),
+    }
   })
   for (const { index, atMs } of deaths) {
     clock.at(atMs, () => {
@@ -148,7 +168,8 @@ export async function simulateBudgets(scenario: Scenario): Promise<Outcome> {
   await clock.run()
   object.finish()
   for (const { isLost, outcome, request } of runs) {
-    if (outcome === 'none' && !isLost && !deaths.some(({ index }) => index === request.isolate)) violations.push(`request ${request.id} never ended`)
+    if (outcome === 'none' && !isLost && !deaths.some(({ index }) => index === request.isolate))
+      violations.push(`request ${request.id} never ended`)
   }
   const day = accountId(budgetId('day', 'tokens'), periodStartMs('day', START_MS))
   const [use] = object.ledger().use([day])
@@ -166,14 +187,18 @@ export async function simulateBudgets(scenario: Scenario): Promise<Outcome> {
     if (spent + presumed > most) violations.push(`${id}: ${spent + presumed} of ${most} spent`)
   }
   const uncharged = object.uncharged()
-  if (used - uncharged > use.spent + use.presumed) violations.push(`used ${used} of which ${use.spent + use.presumed} are counted`)
+  if (used - uncharged > use.spent + use.presumed)
+    violations.push(`used ${used} of which ${use.spent + use.presumed} are counted`)
   const count = (outcome: string) => runs.filter((run) => run.outcome === outcome).length
   const refused = count('refused')
   return {
     ...{ limit, spent: use.spent, presumed: use.presumed, reserved: use.reserved, used, usedByDead, uncharged },
     ...{ possible: best.tokens, possiblyAdmitted: best.count, admitted: plan.length - refused, refused },
     reasons: Object.fromEntries(
-      Map.groupBy(runs.filter(({ why }) => why !== ''), ({ why }) => why)
+      Map.groupBy(
+        runs.filter(({ why }) => why !== ''),
+        ({ why }) => why,
+      )
         .entries()
         .map(([why, { length }]) => [why, length]),
     ),
@@ -211,7 +236,8 @@ function hostedLedger(clock: EventClock, random: Random, budgets: readonly Budge
   function watch(): void {
     for (const { id, limit } of budgets) {
       const [use] = present.use([accountId(id, periodStartMs(id.startsWith('day') ? 'day' : 'month', START_MS))])
-      if (use && use.spent + use.presumed + use.reserved > limit && violations.length < 20) violations.push(`${id}: ${JSON.stringify(use)} exceeds ${limit} at ${clock.nowMs() - START_MS}`)
+      if (use && use.spent + use.presumed + use.reserved > limit && violations.length < 20)
+        violations.push(`${id}: ${JSON.stringify(use)} exceeds ${limit} at ${clock.nowMs() - START_MS}`)
     }
   }
   return {
@@ -219,7 +245,9 @@ function hostedLedger(clock: EventClock, random: Random, budgets: readonly Budge
     ledger: (): Ledger => present,
     finish: () => present.expire(clock.nowMs() + 86_400_000),
     uncharged: () =>
-      present.undelivered(1_000_000).reduce((sum, { entry }) => sum + entry.promptTokens + entry.completionTokens - entry.chargedTokens, 0),
+      present
+        .undelivered(1_000_000)
+        .reduce((sum, { entry }) => sum + entry.promptTokens + entry.completionTokens - entry.chargedTokens, 0),
   }
 }
 
@@ -275,7 +303,11 @@ async function answer(clock: EventClock, host: Isolate, run: Run): Promise<void>
     const isCut = verdict === 'unpaid' || (verdict === 'last' && !isDone)
     if (isDone || isCut) {
       run.outcome = isCut ? 'cut' : request.ends
-      held.settle({ prompt_tokens: request.promptTokens, completion_tokens: completion, total_tokens: request.promptTokens + completion })
+      held.settle({
+        prompt_tokens: request.promptTokens,
+        completion_tokens: completion,
+        total_tokens: request.promptTokens + completion,
+      })
       return
     }
     await clock.sleep(request.batchMs)
@@ -297,7 +329,8 @@ function checkLog(of: Ledger, runs: readonly Run[], violations: string[]): void 
     const isPaid = outcome !== 'none' && outcome !== 'refused' && outcome !== 'fails early'
     const tokens = logged.get(String(request.id))
     // An isolate may die after an answer has ended and before it has told: then the lease pays.
-    if (isPaid && tokens !== undefined && tokens !== used) violations.push(`request ${request.id} used ${used}, logged ${tokens}`)
+    if (isPaid && tokens !== undefined && tokens !== used)
+      violations.push(`request ${request.id} used ${used}, logged ${tokens}`)
     if (!isPaid && tokens !== undefined) violations.push(`request ${request.id} is logged though it ${outcome}`)
   }
 }
@@ -320,7 +353,13 @@ function planned(scenario: Scenario, random: Random): Planned[] {
       ...{ promptTokens, promptBytes, completionTokens, batchTokens },
       tellsEarly: random.chance(0.9),
       maxTokens: random.chance(0.3) ? completionTokens + random.below(200) : undefined,
-      ends: (fate < 0.03 ? 'fails early' : fate < 0.06 ? 'fails' : fate < 0.2 ? 'hangs up' : 'whole') as Planned['ends'],
+      ends: (fate < 0.03
+        ? 'fails early'
+        : fate < 0.06
+          ? 'fails'
+          : fate < 0.2
+            ? 'hangs up'
+            : 'whole') as Planned['ends'],
       firstTokenMs: TICK_MS * Math.ceil((200 + promptTokens / 20) / TICK_MS),
       batchMs: 200,
     }
@@ -340,7 +379,11 @@ function fullUse(request: Planned): number {
 }
 
 /** In the order in which they came, each whose whole use still fits; an isolate's death ends its answers here too. */
-function allKnowing(plan: readonly Planned[], budgets: readonly Budget[], deaths: readonly { index: number; atMs: number }[]) {
+function allKnowing(
+  plan: readonly Planned[],
+  budgets: readonly Budget[],
+  deaths: readonly { index: number; atMs: number }[],
+) {
   const left = budgets.map(({ limit }) => limit)
   let tokens = 0
   let count = 0
@@ -359,7 +402,10 @@ function allKnowing(plan: readonly Planned[], budgets: readonly Budget[], deaths
   return { tokens, count }
 }
 
-function completionUntilDeath(request: Planned, deaths: readonly { index: number; atMs: number }[]): number | undefined {
+function completionUntilDeath(
+  request: Planned,
+  deaths: readonly { index: number; atMs: number }[],
+): number | undefined {
   const death = Math.min(
     ...deaths.filter(({ index, atMs }) => index === request.isolate && atMs >= request.atMs).map(({ atMs }) => atMs),
   )

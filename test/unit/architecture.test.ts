@@ -53,7 +53,7 @@ function partOf(file: string): string {
 }
 
 /** Files of capabilities that are classes the platform instantiates: they wire themselves, since nobody can pass them ports. */
-const PLATFORM_CLASSES = /^src\/(conversation\/conversation|observe\/metrics-object|directory\/config-object)\.ts$/
+const PLATFORM_CLASSES = /^src\/(conversation\/conversation|observe\/metrics-object|directory\/config-object|budgets\/budget-object)\.ts$/
 /** What hosts the completion sequence inside a Durable Object, beside the Worker's own routes. */
 const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([
@@ -106,6 +106,7 @@ const PACKAGES: Record<string, RegExp> = {
   'app.ts': /^hono(\/|$)/,
   'http/': /^(hono(\/|$)|zod\/mini$)/,
   'wiring.ts': /^cloudflare:workers$/,
+  'budgets/': /^(cloudflare:workers|node:buffer)$/,
   'auth/': /^node:crypto$/,
   'upstream/': /^zod\/mini$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
