@@ -118,16 +118,22 @@ export function reservation(held: Held): Reservation {
   }
 
   async function more(prompt: number, completionTokens: number, target: number): Promise<Covered> {
-    const acquired = await driver.acquire(slots, difference(prompt, target), false, COVER_WAIT_MS, () => isSettled)
-    if (isSettled) return 'unpaid'
-    if (acquired === 'met') {
-      promptHeld = prompt
-      covered = target
-      return 'paid'
-    }
+    if (await grow(prompt, target, COVER_WAIT_MS)) return 'paid'
+    const isPaid = completionTokens <= covered && prompt === promptHeld
+    if (isSettled || isPaid) return isPaid ? 'last' : 'unpaid'
+    return (await grow(prompt, completionTokens, 0)) ? 'last' : 'unpaid'
+  }
+
+  /** Whether so much is held now. */
+  async function grow(prompt: number, completionTokens: number, waitMs: number): Promise<boolean> {
+    const acquired = await driver.acquire(slots, difference(prompt, completionTokens), false, waitMs, () => isSettled)
+    if (isSettled) return false
     // Closed: what the ledger cannot confirm is not given.
     if (acquired === 'unavailable') throw new AppError('store_unavailable', 'The budget cannot be asked for more now.')
-    return completionTokens <= covered && prompt === promptHeld ? 'last' : 'unpaid'
+    if (acquired !== 'met') return false
+    promptHeld = prompt
+    covered = completionTokens
+    return true
   }
 
   function settle(usage: Usage | undefined): void {
