@@ -3,6 +3,7 @@
  * test/worker/edge-completions.test.ts parses real answers with them. Only scripts/build-openapi.ts and tests import this: it is not in the bundle.
  */
 import * as z from 'zod/mini'
+import { putBudgetSchema, putPriceSchema } from '../../contract/budgets.ts'
 import { messageSchema, textRequestSchema } from '../../contract/chat-completion.ts'
 import { CONVERSATION_ID, chatTurnRequestSchema } from '../../contract/chat-turn.ts'
 import { generateRequestSchema } from '../../contract/generate.ts'
@@ -14,6 +15,16 @@ import {
   promptedChatRequestSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import {
+  budgetListSchema,
+  budgetSchema,
+  priceListSchema,
+  priceSchema,
+  usageListSchema,
+  usageRowSchema,
+  usageSumListSchema,
+  usageSumSchema,
+} from './budget-schemas.ts'
 import {
   promptListSchema,
   promptSchema,
@@ -159,6 +170,16 @@ export const COMPONENTS = {
   PromptVersion: [promptVersionSchema, 'One version of a template.'],
   PromptVersionList: [promptVersionListSchema, 'A page of versions.'],
   RenderedPrompt: [renderedPromptSchema, 'The messages that the template becomes.'],
+  PutBudget: [putBudgetSchema, 'How much a budget allows.'],
+  Budget: [budgetSchema, 'A budget in its present period.'],
+  BudgetList: [budgetListSchema, 'A page of budgets.'],
+  PutPrice: [putPriceSchema, "A model's price, in micro-units of the installation's currency for a million tokens."],
+  Price: [priceSchema, "One version of a model's price."],
+  PriceList: [priceListSchema, 'A page of prices.'],
+  UsageRow: [usageRowSchema, 'One answer that was paid for.'],
+  UsageList: [usageListSchema, 'A page of usage.'],
+  UsageSum: [usageSumSchema, 'Usage of one day, model or key.'],
+  UsageSumList: [usageSumListSchema, 'Sums of usage.'],
   Health: [healthSchema, 'The edge answers.'],
   OpenAiError: [openAiErrorSchema, "An error in OpenAI's envelope."],
   OAuthError: [oauthErrorSchema, 'An error as RFC 6749 5.2 has it.'],
