@@ -248,6 +248,7 @@ describe('documents', () => {
     'CONTRIBUTING.md',
     'docs/testing.md',
     'docs/storage.md',
+    'docs/budgets.md',
     'docs/performance.md',
   ])('%s names only paths that exist', (document) => {
     const { named, missing } = pathsIn(read(document))
