@@ -44,6 +44,8 @@ export function accountedEvents(events: ModelEventStream, { span, held, pays, si
     })
   }
 
+  if (!pays) held?.payNothing()
+
   // A caller who is gone may never ask for the next event.
   const onHangUp = () => end('caller_gone')
   signal.addEventListener('abort', onHangUp, { once: true })

@@ -53,7 +53,8 @@ function partOf(file: string): string {
 }
 
 /** Files of capabilities that are classes the platform instantiates: they wire themselves, since nobody can pass them ports. */
-const PLATFORM_CLASSES = /^src\/(conversation\/conversation|observe\/metrics-object|directory\/config-object|budgets\/budget-object)\.ts$/
+const PLATFORM_CLASSES =
+  /^src\/(conversation\/conversation|observe\/metrics-object|directory\/config-object|budgets\/budget-object)\.ts$/
 /** What hosts the completion sequence inside a Durable Object, beside the Worker's own routes. */
 const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([

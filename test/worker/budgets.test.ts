@@ -8,6 +8,13 @@ import type { LedgerReport } from '../../src/budgets/ledger-wire.ts'
 import { deliverUsage } from '../../src/budgets/usage-store.ts'
 import type { Demand, Principal } from '../../src/chat/ports.ts'
 import type { Scope } from '../../src/contract/scopes.ts'
+import {
+  budgetListSchema,
+  budgetSchema,
+  priceListSchema,
+  usageListSchema,
+  usageSumListSchema,
+} from '../../src/http/openapi/budget-schemas.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { codeOf, edge, MODEL } from './edge-client.ts'
 import { chunk, DONE, fakeModel, HELLO, liveAnswer, usageChunk, wholeAnswer } from './fake-model.ts'
@@ -349,6 +356,14 @@ describe('the administration', () => {
       entry(86_400_001, { keyId: 'key_b', cost: 1 }),
     ])
     const client = tenantEdge('tnt_list')
+    // Answers are as the document says.
+    const document = async (path: string) => (await client.get(path)).json()
+    usageListSchema.parse(await document('/admin/usage?limit=1'))
+    for (const by of ['day', 'model', 'key']) usageSumListSchema.parse(await document(`/admin/usage/sums?by=${by}`))
+    priceListSchema.parse(await document('/admin/prices'))
+    await client.put('/admin/budgets/day-tokens', { limit: 100 })
+    budgetSchema.parse(await document('/admin/budgets/day-tokens'))
+    budgetListSchema.parse(await document('/admin/budgets'))
     const first = await (await client.get('/admin/usage?limit=2')).json<Listed>()
     expect(first.data.map(({ id }) => id)).toEqual(['u86400001', 'u1000'])
     const rest = await (await client.get(`/admin/usage?limit=2&after=${first.next}`)).json<Listed>()
