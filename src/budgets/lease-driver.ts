@@ -3,7 +3,7 @@
  * at a time; one that is not answered is sent again, by whoever comes next, for the request that sent it may be gone with its call.
  */
 import type { Amount } from './budget.ts'
-import type { Lease, Slot } from './lease.ts'
+import type { Lease, Need, Slot } from './lease.ts'
 import type { LedgerAnswer, LedgerReport } from './ledger-wire.ts'
 
 export type DriverOptions = {
@@ -29,6 +29,7 @@ export type LeaseDriver = {
   soon(): void
   /**
    * Takes the amounts as soon as the ledger grants them. Asks again while others hold what may come free, until `waitMs` are over.
+   * Does not wait in vain: where nobody else holds any, and no more answers run here than `running`, the asking one's own.
    * `isGone`: nobody needs them any more. Never rejects.
    */
   acquire(
@@ -37,6 +38,7 @@ export type LeaseDriver = {
     unproven: boolean,
     waitMs: number,
     isGone: () => boolean,
+    running: 0 | 1,
   ): Promise<Acquired>
 }
 
@@ -46,6 +48,8 @@ const ABANDONED_AFTER_MS = 3_000
 const UNANSWERED_MS = 2_000
 /** Between two questions of those who wait for others' returns. */
 const ASK_AGAIN_MS = 250
+/** What the isolate itself had left is back by then: it is told with one report, which may not be the next one. */
+const VAIN_ROUNDS = 3
 /** An unreachable ledger is asked again after this; requests that cannot wait are refused meanwhile. */
 const RETRY_MS = 1_000
 const FAILURES_TOLD_EVERY_MS = 60_000
@@ -120,27 +124,36 @@ export function leaseDriver(lease: Lease, options: DriverOptions): LeaseDriver {
     unproven: boolean,
     waitMs: number,
     isGone: () => boolean,
+    running: 0 | 1,
   ): Promise<Acquired> {
     const untilMs = nowMs() + waitMs
     const unansweredUntilMs = Math.max(untilMs, nowMs() + UNANSWERED_MS)
     const need = lease.ask(slots, amount, unproven)
-    for (;;) {
+    for (let vainRounds = 0; ; ) {
       const isTold = await round()
-      if (need.state === 'met' || need.state === 'spent' || need.state === 'count') break
+      const answered = decided(need)
+      if (answered) return orGone(need, answered, isGone)
       // Who asked too late for the report that was under way is in the next one, which is due at once.
       if (isTold && need.state === 'asking' && !isGone()) continue
-      if (nowMs() >= (need.state === 'asking' ? unansweredUntilMs : untilMs) || isGone()) {
+      const isLate = nowMs() >= (need.state === 'asking' ? unansweredUntilMs : untilMs)
+      vainRounds = need.state === 'alone' && lease.running() <= running ? vainRounds + 1 : 0
+      if (isLate || vainRounds >= VAIN_ROUNDS || isGone()) {
         lease.drop(need)
-        return need.state === 'wait' ? 'held' : 'unavailable'
+        return need.state === 'asking' ? 'unavailable' : 'held'
       }
       await sleep(ASK_AGAIN_MS)
-      if (need.state !== 'asking' && need.state !== 'wait') break
+      const meanwhile = decided(need)
+      if (meanwhile) return orGone(need, meanwhile, isGone)
     }
-    if (need.state === 'met' && isGone()) {
-      if (unproven) lease.proven(slots, amount)
-      lease.release(slots, amount)
+  }
+
+  /** Nobody is left to give what was granted back. */
+  function orGone(need: Need, answered: Acquired, isGone: () => boolean): Acquired {
+    if (answered === 'met' && isGone()) {
+      if (need.unproven) lease.proven(need.slots, need.amount)
+      lease.release(need.slots, need.amount)
     }
-    return need.state
+    return answered
   }
 
   /** One report, ours or the one that is under way; that one's context may end, and nothing would wake us. */
@@ -150,4 +163,9 @@ export function leaseDriver(lease: Lease, options: DriverOptions): LeaseDriver {
   }
 
   return { soon, acquire }
+}
+
+/** A need that was put back into the queue is not. */
+function decided({ state }: Need): Acquired | undefined {
+  return state === 'met' || state === 'spent' || state === 'count' ? state : undefined
 }

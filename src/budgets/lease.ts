@@ -212,7 +212,7 @@ export function lease(isolateId: string) {
     for (const [at, need] of pending.needs.entries()) {
       if (!needs.has(need)) continue
       need.state = answer.needs[at] ?? 'wait'
-      if (need.state === 'wait') continue
+      if (need.state === 'wait' || need.state === 'alone') continue
       needs.delete(need)
       if (need.state === 'met') hold(need.slots, need.amount, need.unproven)
     }
@@ -262,6 +262,8 @@ export function lease(isolateId: string) {
     learn(set: BudgetSet): void {
       rules = set
     },
+    /** Answers that hold something. */
+    running: () => running,
     holdsNothing: () => slots.size === 0 && usage.length === 0 && pending === undefined && needs.size === 0,
   }
 }

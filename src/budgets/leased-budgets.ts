@@ -110,7 +110,7 @@ export function leasedBudgets(options: LeasedBudgetsOptions): Budgets {
   }
 
   function acquire({ tenant, slots, price }: Begun, prompt: number, step: number, isUnproven: boolean, waitMs: number) {
-    return tenant.driver.acquire(slots, amountOf(price, prompt, step), isUnproven, waitMs, () => false)
+    return tenant.driver.acquire(slots, amountOf(price, prompt, step), isUnproven, waitMs, () => false, 0)
   }
 
   function held(begun: Begun, promptTokens: number, completionTokens: number, isUnproven: boolean): Reservation {

@@ -47,6 +47,8 @@ export type NeedAnswer =
   | 'met'
   /** Others hold it and may return some. */
   | 'wait'
+  /** As `wait`, but nobody holds any of it beside the isolate that asks. */
+  | 'alone'
   /** More than may be held by a bound: count the prompt, then ask again. */
   | 'count'
   /** What is spent leaves no room for it in this period. */

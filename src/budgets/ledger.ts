@@ -91,7 +91,10 @@ export function ledger(sql: LedgerSql): Ledger {
       const all = Object.entries(amounts)
       if (all.some(([id, amount]) => isHopeless(account(id), amount))) return unproven ? 'count' : 'spent'
       if (unproven && all.some(([id, amount]) => amount > room(id))) return 'count'
-      if (all.some(([id, amount]) => amount > left(account(id)))) return 'wait'
+      const lacking = all.filter(([id, amount]) => amount > left(account(id)))
+      if (lacking.length > 0) {
+        return lacking.every(([id]) => account(id).leased <= (leases.get(id) ?? 0)) ? 'alone' : 'wait'
+      }
       for (const [id, amount] of all) growLease(id, amount)
       return 'met'
     })

@@ -126,7 +126,14 @@ export function reservation(held: Held): Reservation {
 
   /** Whether so much is held now. */
   async function grow(prompt: number, completionTokens: number, waitMs: number): Promise<boolean> {
-    const acquired = await driver.acquire(slots, difference(prompt, completionTokens), false, waitMs, () => isSettled)
+    const acquired = await driver.acquire(
+      slots,
+      difference(prompt, completionTokens),
+      false,
+      waitMs,
+      () => isSettled,
+      1,
+    )
     if (isSettled) return false
     // Closed: what the ledger cannot confirm is not given.
     if (acquired === 'unavailable') throw new AppError('store_unavailable', 'The budget cannot be asked for more now.')

@@ -121,11 +121,13 @@ describe('the ledger', () => {
   test('leases no more than is left, to whoever comes first', () => {
     const of = ledger(memoryLedgerSql())
     const first = of.exchange(report({ rules: set(100), needs: [need(60), need(50), need(30)] }), NOW_MS)
-    expect(first.needs).toEqual(['met', 'wait', 'met'])
+    expect(first.needs).toEqual(['met', 'alone', 'met'])
     expect(first.granted).toEqual({ [DAY]: 90 })
     const other = of.exchange(report({ isolateId: 'i2', needs: [need(11), need(10)], wanted: { [DAY]: 50 } }), NOW_MS)
     expect(other.needs).toEqual(['wait', 'met'])
     expect(other.granted).toEqual({ [DAY]: 10 })
+    of.exchange(report({ isolateId: 'i2', sequence: 2, returned: { [DAY]: 10 } }), NOW_MS)
+    expect(of.exchange(report({ sequence: 2, needs: [need(11)] }), NOW_MS).needs).toEqual(['alone'])
   })
 
   test('keeps most of what is left out of stores, and lets little be held by bounds', () => {
@@ -290,6 +292,23 @@ describe('a request', () => {
     // What was used beyond what was left is not charged.
     expect(spent.of.use([DAY])[0]?.spent).toBeLessThanOrEqual(40)
     expect(exchange).toHaveBeenCalled()
+  })
+
+  test('does not wait for what nobody else holds', async () => {
+    const { port, clock, settled } = isolate([budget(200)])
+    const held = await settled(port.reserve(demand()))
+    if (held instanceof Error) throw held
+    const startMs = clock.nowMs()
+    let endedAtMs = 0
+    const covered = (held as Exclude<ReturnType<typeof port.reserve>, Promise<unknown>>).cover({
+      promptTokens: 10,
+      completionTokens: 186,
+    })
+    void Promise.resolve(covered).then(() => {
+      endedAtMs = clock.nowMs()
+    })
+    expect(await settled<unknown>(covered)).toBe('last')
+    expect(endedAtMs - startMs).toBeLessThan(1_500)
   })
 
   test('that waits for what others hold gets it when they end', async () => {
