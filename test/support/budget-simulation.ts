@@ -24,7 +24,7 @@ export type Scenario = {
   hugeShare: number
   /** Whether the model's server counts prompts when it is asked to. */
   hasTokenizer: boolean
-  /** How many isolates die on the way. */
+  /** How many isolates die while requests come: before the budget's end, when most is held. */
   deaths: number
   /** Of what is possible, where 0.9 cannot be asked. */
   sharesAtLeast?: number
@@ -175,7 +175,7 @@ export async function simulateBudgets(scenario: Scenario): Promise<Outcome> {
   const deaths = Array.from({ length: scenario.deaths }, () => {
     return {
       index: random.below(scenario.isolates),
-      atMs: START_MS + Math.floor(random.next() * (scenario.arriveWithinMs + 30_000)),
+      atMs: START_MS + Math.floor((0.1 + 0.8 * random.next()) * scenario.arriveWithinMs),
     }
   })
   for (const { index, atMs } of deaths) {
