@@ -16,11 +16,14 @@ import { usageStore } from './budgets/usage-store.ts'
 import { noCache } from './cache/no-cache.ts'
 import type { Deployment, TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
+import type { FilterRules } from './contract/filter-rules.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
 import { type Directory, directory } from './directory/directory.ts'
 import { kvReserve } from './directory/reserve.ts'
 import type { Env } from './env.ts'
-import { noFilters } from './filter/no-filters.ts'
+import { filterStore } from './filter/filter-store.ts'
+import { compiledSets, tenantFilters } from './filter/tenant-filters.ts'
+import { tenantModerations } from './filter/tenant-moderations.ts'
 import type { HttpPorts } from './http/ports.ts'
 import { noLimits } from './limits/no-limits.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
@@ -40,6 +43,9 @@ export type Wiring = HttpPorts & {
   directory: Directory
   tokenCounter: TokenCounter
 }
+
+/** Tenants whose filter rules are remembered as they are stored: most have some kB, none more than some MB. */
+const FILTER_RULES_MAX = 500
 
 const made = new WeakMap<Env, Wiring>()
 
@@ -105,6 +111,10 @@ function makeWiring(env: Env): Wiring {
     // The installation's, not a tenant's.
     key: () => 'all',
   })
+  const filterRules = filterStore({ db: env.DB, now: Date.now, changed: isolateDirectory.changed })
+  const filterSets = compiledSets(
+    isolateDirectory.remember<FilterRules>({ kind: 'filter', load: filterRules.rulesOf, keysMax: FILTER_RULES_MAX }),
+  )
   return {
     config,
     directory: isolateDirectory,
@@ -112,7 +122,7 @@ function makeWiring(env: Env): Wiring {
     complete: {
       models,
       prompts: storedPrompts(rememberedPrompts(isolateDirectory, prompts)),
-      filters: noFilters,
+      filters: tenantFilters(filterSets),
       cache: noCache,
       admission: noLimits,
       budgets: leasedBudgets({
@@ -141,6 +151,8 @@ function makeWiring(env: Env): Wiring {
     }),
     prices,
     usage: usageStore(env.DB),
+    filterRules,
+    moderations: tenantModerations(filterSets),
     settings: {
       bodyBytesMax: config.PERIGEE_BODY_BYTES_MAX,
       logLevel: config.PERIGEE_LOG_LEVEL,

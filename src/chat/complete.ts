@@ -61,7 +61,7 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
       const accounted = accountedEvents(answer.events, { span, held, pays, signal })
       return {
         deployment: { id: answer.deployment.id, model: answer.deployment.model },
-        events: filter ? filter.output(accounted.events, accounted.blocked) : accounted.events,
+        events: filter ? filter.output(accounted.events, accounted.blocked, flags) : accounted.events,
         cache: note,
         flags,
         ...(prompt === undefined ? {} : { prompt }),

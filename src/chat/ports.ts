@@ -3,6 +3,7 @@
  * made in src/wiring.ts only. Types alone: importing this file costs nothing at run time.
  */
 import type { ChatChunk, ChatRequest, TextRequest, TextResponse, Usage } from '../contract/chat-completion.ts'
+import type { FilterFlag } from '../contract/filter-rules.ts'
 import type { PromptedChatRequest, PromptReference } from '../contract/prompt-template.ts'
 import type { Scope } from '../contract/scopes.ts'
 import type { ErrorCode } from '../errors.ts'
@@ -160,19 +161,18 @@ export type Filters = {
 }
 
 export type ContentFilter = {
-  /** The request with what is forbidden masked, the same object when nothing is. Throws content_blocked. */
+  /** The request with what is forbidden masked, the same object when nothing is. Throws content_blocked, or invalid_request for what it cannot read. */
   input(request: ModelRequest): FilteredRequest
   /**
    * Masks what goes by, holding back no more than a pattern may need. A block ends the answer with the finish reason content_filter
-   * after calling `blocked`, and returns the source. Events in which nothing is found pass unchanged.
+   * after calling `blocked`, and returns the source. Events in which nothing is found pass unchanged, but that token ids and log
+   * probabilities come with a choice's last event, and only when nothing was masked in it: they would tell. That event also has
+   * `flags`, what the input filter found, and what was found here.
    */
-  output(events: ModelEventStream, blocked: () => void): ModelEventStream
+  output(events: ModelEventStream, blocked: () => void, flags: readonly FilterFlag[]): ModelEventStream
 }
 
 export type FilteredRequest = { request: ModelRequest; flags: readonly FilterFlag[] }
-
-/** That a rule matched; never the text that did. */
-export type FilterFlag = { rule: string; action: 'mask' | 'redact' | 'block'; count: number }
 
 /** A tenant's prompt templates. */
 export type Prompts = {

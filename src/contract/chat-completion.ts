@@ -3,6 +3,7 @@
  * Unknown fields pass through to the model. Fields that OpenAI's clients send as null mean "not given".
  */
 import * as z from 'zod/mini'
+import type { FilterFlag } from './filter-rules.ts'
 
 /** Turns of a long agent's conversation; beyond it a request is a mistake or an attack. */
 export const MESSAGES_MAX = 4_096
@@ -113,7 +114,12 @@ export type ChatChunkChoice = {
   logprobs?: unknown
   /** Ids generated since the last event, each exactly once, also where the text is held back. */
   token_ids?: number[]
+  /** In its last event. */
+  perigee?: ChoiceNote
 }
+
+/** What the edge says of a choice: which rules of the tenant's filter matched, in the request or in the answer. */
+export type ChoiceNote = { flags: FilterFlag[] }
 
 export type ChatResponse = {
   id: string
@@ -128,6 +134,7 @@ export type ChatResponse = {
     finish_reason: FinishReason
     logprobs: unknown
     token_ids?: number[]
+    perigee?: ChoiceNote
   }[]
   /** Absent only when the model gave neither usage nor token ids. */
   usage?: Usage
@@ -148,6 +155,7 @@ export type TextResponse = {
     logprobs: null | unknown
     token_ids?: number[]
     prompt_token_ids?: number[]
+    perigee?: ChoiceNote
   }[]
   usage?: Usage | null
 }

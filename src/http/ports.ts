@@ -2,6 +2,8 @@
 
 import type { CompletePorts, Principal } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
+import type { FilterRule } from '../contract/filter-rules.ts'
+import type { ModerationVerdict } from '../contract/moderation.ts'
 import type { NewPrompt, NewVersion, Template } from '../contract/prompt-template.ts'
 import type { ErrorValue } from '../errors.ts'
 
@@ -154,6 +156,40 @@ export type UsageReader = {
   sums(tenantId: string, query: UsageSumQuery): Promise<UsageSum[]>
 }
 
+/** A tenant's filter rules as they are stored. Rejects with store_unavailable. */
+export type FilterRuleStore = {
+  /** In the order of their names. */
+  list(tenantId: string, page: PageRequest): Promise<Page<FilterRuleSummary>>
+  get(tenantId: string, name: string): Promise<StoredFilterRule | undefined>
+  /** `full`: the tenant would have more rules or words than it may. */
+  put(
+    tenantId: string,
+    name: string,
+    rule: FilterRule,
+    expected: ExpectedVersion,
+  ): Promise<{ outcome: 'stored'; version: number; updatedAtMs: number } | { outcome: 'stale' | 'full' }>
+  delete(tenantId: string, name: string, expected: ExpectedVersion): Promise<'deleted' | 'missing' | 'stale'>
+  /** The index of a word of which nothing is left when it is normalised: it would be everywhere. */
+  unusableWord(rule: FilterRule): number | undefined
+}
+
+/** What the caller believes is stored: `any` thing or nothing, nothing, or this version. */
+export type ExpectedVersion = 'any' | 'none' | number
+
+export type FilterRuleSummary = Omit<FilterRule, 'words'> & {
+  name: string
+  version: number
+  wordCount: number
+  updatedAtMs: number
+}
+
+export type StoredFilterRule = { name: string; version: number; updatedAtMs: number; rule: FilterRule }
+
+/** What a tenant's rules say of texts: of each by itself, or of all of them as one. */
+export type Moderations = {
+  check(tenantId: string, inputs: readonly (readonly string[])[]): Promise<ModerationVerdict[]>
+}
+
 /** What settings say to routes and middleware. */
 export type HttpSettings = {
   /** The largest body of any route; text-only routes take less. */
@@ -176,5 +212,7 @@ export type HttpPorts = {
   budgets: BudgetAdmin
   prices: PriceAdmin
   usage: UsageReader
+  filterRules: FilterRuleStore
+  moderations: Moderations
   settings: HttpSettings
 }

@@ -1,6 +1,7 @@
 /** Every route, in one table. */
 import type { Route } from './route.ts'
 import { deleteBudget, listBudgets, putBudget, retrieveBudget } from './routes/admin-budgets.ts'
+import { deleteFilter, getFilter, listFilters, putFilter } from './routes/admin-filters.ts'
 import { listPrices, listPriceVersions, putPrice } from './routes/admin-prices.ts'
 import { listUsage, sumUsage } from './routes/admin-usage.ts'
 import { chat } from './routes/chat.ts'
@@ -11,6 +12,7 @@ import { generate } from './routes/generate.ts'
 import { health } from './routes/health.ts'
 import { metrics } from './routes/metrics.ts'
 import { listModels, retrieveModel } from './routes/models.ts'
+import { moderations } from './routes/moderations.ts'
 import { openapi } from './routes/openapi.ts'
 
 import {
@@ -58,6 +60,11 @@ export const routes: readonly Route[] = [
   putPrice,
   listUsage,
   sumUsage,
+  moderations,
+  listFilters,
+  getFilter,
+  putFilter,
+  deleteFilter,
   metrics,
   health,
   openapi,

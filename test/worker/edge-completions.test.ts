@@ -398,7 +398,7 @@ describe('an answer with its finish reason is whole', () => {
 })
 
 describe('bytes', () => {
-  const WHOLE: Gathering = { windowMs: 100, bytesMax: 50 }
+  const WHOLE: Gathering = { windowMs: 100, bytesMax: 50, firstBytes: 1 }
 
   /** A body of chunks of ten bytes through the platform's pipe, and a clock that goes by `tookMs` with each read. */
   function reader(chunks: number, tookMs: number[]) {
@@ -430,14 +430,19 @@ describe('bytes', () => {
   })
 
   test('are gathered in larger pieces the longer they come at once, and the last piece comes whatever its size', async () => {
-    const policy: Gathering = { windowMs: 10, bytesMax: 50 }
+    const policy: Gathering = { windowMs: 10, bytesMax: 50, firstBytes: 1 }
     expect(await lengths(reader(23, []), policy)).toEqual([10, 20, 40, 50, 50, 50, 10])
   })
 
   test('are gathered for about the window, at the slowest pace of late', async () => {
-    const policy: Gathering = { windowMs: 100, bytesMax: 1_000 }
+    const policy: Gathering = { windowMs: 100, bytesMax: 1_000, firstBytes: 1 }
     // 2.5 ms a byte: forty in the window. Then 5: twenty. Then at once, which halves the pace: forty.
     expect(await lengths(reader(15, [25, 200, 0, 0]), policy)).toEqual([10, 40, 20, 40, 40])
+  })
+
+  test('are waited for in some number before any pace is known, where the policy says so', async () => {
+    const policy: Gathering = { windowMs: 100, bytesMax: 1_000, firstBytes: 30 }
+    expect(await lengths(reader(9, [600, 0]), policy)).toEqual([30, 10, 10, 20, 20])
   })
 
   test('are taken as they come when the next will not come within the window', async () => {

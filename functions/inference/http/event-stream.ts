@@ -1,7 +1,8 @@
 /**
  * Server-sent events to one caller. Headers go out at once; until the first event a comment says every two seconds that the request is
  * alive. What a slow reader has not fetched is kept, so that the engine's slot is free as soon as the answer is complete, but only so
- * much and so long: beyond either bound the connection is cut, which counts as a hang-up.
+ * much and so long: beyond either bound the connection is cut, which counts as a hang-up. What is sent in one turn of the event loop (several
+ * tokens, the end of an answer) goes out as one piece, because readers pay for each.
  */
 import type { ServerResponse } from 'node:http'
 import { WAITING_COMMENT_EVERY_MS } from '../../../src/contract/inference-wire.ts'
@@ -30,9 +31,18 @@ export function openEventStream(response: ServerResponse, waitingEveryMs = WAITI
   const waiting = setInterval(() => response.write(': waiting\n\n'), waitingEveryMs)
   let stalled: NodeJS.Timeout | undefined
 
+  let unwritten = ''
+
   function write(text: string) {
     clearInterval(waiting)
-    if (response.destroyed) return
+    if (unwritten === '') queueMicrotask(flush)
+    unwritten += text
+  }
+
+  function flush() {
+    const text = unwritten
+    unwritten = ''
+    if (text === '' || response.destroyed) return
     if (response.writableLength > UNSENT_BYTES_MAX) return response.destroy()
     // Called when these bytes have left: something moves.
     if (response.write(text, () => stalled?.refresh()) || stalled !== undefined) return
@@ -52,10 +62,12 @@ export function openEventStream(response: ServerResponse, waitingEveryMs = WAITI
     send: (event) => write(line(event)),
     done() {
       write('data: [DONE]\n\n')
+      flush()
       response.end()
     },
     fail(event) {
       write(line(event))
+      flush()
       response.end()
     },
   }

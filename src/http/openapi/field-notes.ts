@@ -58,6 +58,20 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
     user_id: 'Your own name for the user: a label, never authority.',
     model_config: 'Settings of the model for this turn.',
   },
+  FilterRuleRequest: {
+    action:
+      '`mask`: as many `*` as characters. `redact`: a label in its place, as `[EMAIL]`. `block`: no request, no answer.',
+    category: 'Under which `POST /v1/moderations` tells of it. Default: the name of the rule.',
+    on: 'Whether it is for requests, answers, or both.',
+    match:
+      '`auto`: whole words in scripts with spaces, anywhere in Chinese and its like. `word`, `substring`: always so.',
+    words: 'Words and phrases, up to 20,000, each up to 64 characters.',
+    detect: 'Kinds of personal data and secrets.',
+  },
+  ModerationRequest: {
+    input: 'A text, a list of texts, or a list of text parts that are one text.',
+    model: 'Taken and not used.',
+  },
   GenerateRequest: {
     text: 'The text to continue.',
     max_length: 'The longest continuation, in tokens.',

@@ -4,7 +4,7 @@ import type { ComponentName } from './schemas.ts'
 
 export type Operation = {
   id: string
-  tag: 'Completions' | 'Models' | 'Conversations' | 'Prompts' | 'Budgets' | 'Operation'
+  tag: 'Completions' | 'Models' | 'Conversations' | 'Prompts' | 'Budgets' | 'Administration' | 'Operation'
   summary: string
   description: string
   /** What each parameter of the query means. */

@@ -1,6 +1,7 @@
 /** What the OpenAPI document says of each route beyond the route table. Not in the bundle: see schemas.ts. */
 import type { ErrorCode } from '../../errors.ts'
 import { BUDGET_OPERATIONS } from './budget-operations.ts'
+import { FILTER_OPERATIONS } from './filter-operations.ts'
 import { BODY, KEY, type Operation } from './operation.ts'
 import { PROMPT_OPERATIONS } from './prompt-operations.ts'
 
@@ -15,7 +16,7 @@ const MODEL: readonly ErrorCode[] = [
   'upstream_overloaded',
   'upstream_timeout',
 ]
-const COMPLETION = [...KEY, ...BODY, ...MODEL, 'insufficient_quota', 'store_unavailable'] as const
+const COMPLETION = [...KEY, ...BODY, ...MODEL, 'content_blocked', 'insufficient_quota', 'store_unavailable'] as const
 
 const ALIAS = 'smollm2-135m-instruct'
 const CREATED = 1_764_000_000
@@ -147,6 +148,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   ...PROMPT_OPERATIONS,
   ...BUDGET_OPERATIONS,
+  ...FILTER_OPERATIONS,
   'GET /metrics': {
     id: 'metrics',
     tag: 'Operation',

@@ -6,7 +6,9 @@ import * as z from 'zod/mini'
 import { putBudgetSchema, putPriceSchema } from '../../contract/budgets.ts'
 import { messageSchema, textRequestSchema } from '../../contract/chat-completion.ts'
 import { CONVERSATION_ID, chatTurnRequestSchema } from '../../contract/chat-turn.ts'
+import { filterRuleSchema } from '../../contract/filter-rules.ts'
 import { generateRequestSchema } from '../../contract/generate.ts'
+import { moderationRequestSchema } from '../../contract/moderation.ts'
 import {
   labelChangeSchema,
   newPromptSchema,
@@ -26,6 +28,12 @@ import {
   usageSumSchema,
 } from './budget-schemas.ts'
 import {
+  filterRuleDeletedSchema,
+  filterRuleListSchema,
+  filterRuleViewSchema,
+  moderationResponseSchema,
+} from './filter-schemas.ts'
+import {
   promptListSchema,
   promptSchema,
   promptVersionListSchema,
@@ -36,6 +44,12 @@ import {
 const count = z.int().check(z.nonnegative())
 const finishReason = z.enum(['stop', 'length', 'tool_calls', 'content_filter'])
 const tokenIds = z.optional(z.array(count))
+
+const filterFlags = z.array(
+  z.object({ rule: z.string(), action: z.enum(['mask', 'redact', 'block']), on: z.enum(['input', 'output']), count }),
+)
+/** Of a choice, in its last event: which rules of the filter matched. */
+const choiceNote = z.optional(z.object({ flags: filterFlags }))
 
 export const usageSchema = z.looseObject({ prompt_tokens: count, completion_tokens: count, total_tokens: count })
 
@@ -55,6 +69,7 @@ export const chatResponseSchema = z.looseObject({
       finish_reason: finishReason,
       logprobs: z.nullable(z.looseObject({})),
       token_ids: tokenIds,
+      perigee: choiceNote,
     }),
   ),
   usage: z.optional(usageSchema),
@@ -73,6 +88,7 @@ export const chatChunkSchema = z.looseObject({
       }),
       finish_reason: z.nullable(finishReason),
       token_ids: tokenIds,
+      perigee: choiceNote,
     }),
   ),
   usage: z.nullish(usageSchema),
@@ -89,6 +105,7 @@ export const textResponseSchema = z.looseObject({
       finish_reason: z.nullable(finishReason),
       token_ids: tokenIds,
       prompt_token_ids: tokenIds,
+      perigee: choiceNote,
     }),
   ),
   usage: z.nullish(usageSchema),
@@ -110,7 +127,7 @@ export const chatTurnResponseSchema = z.object({
   model_used: z.string(),
 })
 
-export const generateResponseSchema = z.object({ generated_text: z.string() })
+export const generateResponseSchema = z.object({ generated_text: z.string(), flags: z.optional(filterFlags) })
 
 export const healthSchema = z.object({ status: z.literal('ok'), timestamp: z.iso.datetime() })
 
@@ -135,6 +152,8 @@ export const problemSchema = z.object({
   retryable: z.boolean(),
   request_id: z.string(),
   param: z.optional(z.string()),
+  /** Of content_blocked: the rule's name. */
+  rule: z.optional(z.string()),
   /** When the first turn of a new conversation failed and is kept. */
   conversation_id: z.optional(z.string()),
 })
@@ -158,6 +177,12 @@ export const COMPONENTS = {
   ChatTurnResponse: [chatTurnResponseSchema, 'The answer to the turn.'],
   GenerateRequest: [generateRequestSchema, 'A text to continue. Unknown fields are refused.'],
   GenerateResponse: [generateResponseSchema, 'The continuation, without the text itself.'],
+  FilterRuleRequest: [filterRuleSchema, 'One rule of the content filter: words, or kinds of data, or both.'],
+  FilterRule: [filterRuleViewSchema, 'A rule as it is stored.'],
+  FilterRuleList: [filterRuleListSchema, 'A page of rules, without their words.'],
+  FilterRuleDeleted: [filterRuleDeletedSchema, 'The rule is gone.'],
+  ModerationRequest: [moderationRequestSchema, 'Texts to look at. A list of parts is one text.'],
+  ModerationResponse: [moderationResponseSchema, 'A result for each text.'],
   Model: [modelSchema, 'A model that this installation serves.'],
   ModelList: [modelListSchema, 'All models.'],
   NewPrompt: [newPromptSchema, 'A template and its first version.'],

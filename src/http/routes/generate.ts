@@ -25,6 +25,10 @@ export const generate: Route = {
       signal: context.req.raw.signal,
     })
     const { choices } = await assembleText(completion.events, { tokenIds: false })
-    return context.json({ generated_text: choices[0]?.text ?? '' } satisfies GenerateResponse)
+    const flags = choices[0]?.perigee?.flags
+    return context.json({
+      generated_text: choices[0]?.text ?? '',
+      ...(flags ? { flags } : {}),
+    } satisfies GenerateResponse)
   },
 }

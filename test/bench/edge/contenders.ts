@@ -99,7 +99,8 @@ function build(): void {
   if (built.status !== 0 || !existsSync(BUNDLE)) throw new Error('The Worker could not be built: see above.')
 }
 
-async function startWorkerd(
+/** One module on plain workerd, listening. */
+export async function startWorkerd(
   { core, folder }: Place,
   module: string,
   options: Omit<WorkerdOptions, 'module' | 'storageFolder'>,

@@ -4,7 +4,8 @@
  *   {"stream":true}        EVENTS server-sent events, a finish event, usage when include_usage asks, [DONE]; written at once,
  *   ... "user":"paced"     the same, one event every PACE_US microseconds, each its own write, as a model would;
  *   ... "user":"long"      LONG_EVENTS events;
- *   ... "gather_ms"        the first event alone and the others in one, as our inference server answers who does not stream;
+ *   ... "gather_ms"        the first event alone, then the others in one together with the end, as our inference server answers who
+ *                        does not stream;
  *   anything else          one JSON completion with the same text.
  * It looks for these words in the body and parses nothing: never use it for anything but a bench.
  *
@@ -59,13 +60,22 @@ static long long now_us(void) {
   return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
-static void add_piece(struct stream *s, const char *text) {
-  s->length += sprintf(s->bytes + s->length, "%zx\r\n%s\r\n", strlen(text), text);
+static char unwritten[2 * EVENT_BYTES_MAX];
+
+/* Ends an HTTP chunk of all that was added. */
+static void end_piece(struct stream *s) {
+  s->length += sprintf(s->bytes + s->length, "%zx\r\n%s\r\n", strlen(unwritten), unwritten);
   s->ends[s->pieces++] = s->length;
+  unwritten[0] = 0;
+}
+
+static void add_piece(struct stream *s, const char *text, int more) {
+  strcat(unwritten, text);
+  if (!more) end_piece(s);
 }
 
 /* One event with the words and ids from `from` to before `to`. */
-static void add_event(struct stream *s, int from, int to, int ids) {
+static void add_event(struct stream *s, int from, int to, int ids, int more) {
   static char event[EVENT_BYTES_MAX];
   int at = sprintf(event, "data: {" CHUNK_FIELDS "%s,\"choices\":[{\"index\":0,\"delta\":{%s\"content\":\"",
                    ids && from == 0 ? ",\"prompt_token_ids\":[1,2,3,4]" : "", from == 0 ? "\"role\":\"assistant\"," : "");
@@ -73,23 +83,23 @@ static void add_event(struct stream *s, int from, int to, int ids) {
   at += sprintf(event + at, "\"},\"finish_reason\":null");
   for (int i = from; ids && i < to; i++) at += sprintf(event + at, "%s%d", i == from ? ",\"token_ids\":[" : ",", 1000 + i);
   sprintf(event + at, "%s}]}\n\n", ids ? "]" : "");
-  add_piece(s, event);
+  add_piece(s, event, more);
 }
 
 static void build_stream(struct stream *s, int events, int gathered, int usage, int ids) {
   char event[512];
   s->bytes = malloc((size_t)events * 512 + 4096);
   s->length = sprintf(s->bytes, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n");
-  add_event(s, 0, 1, ids);
-  if (gathered && events > 1) add_event(s, 1, events, ids);
-  for (int i = 1; !gathered && i < events; i++) add_event(s, i, i + 1, ids);
-  add_piece(s, "data: {" CHUNK_FIELDS ",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n");
+  add_event(s, 0, 1, ids, 0);
+  if (gathered && events > 1) add_event(s, 1, events, ids, 1);
+  for (int i = 1; !gathered && i < events; i++) add_event(s, i, i + 1, ids, 0);
+  add_piece(s, "data: {" CHUNK_FIELDS ",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", gathered);
   if (usage) {
     snprintf(event, sizeof event, "data: {" CHUNK_FIELDS ",\"choices\":[],\"usage\":{\"prompt_tokens\":250,\"completion_tokens\":%d,\"total_tokens\":%d}}\n\n",
              events, 250 + events);
-    add_piece(s, event);
+    add_piece(s, event, gathered);
   }
-  add_piece(s, "data: [DONE]\n\n");
+  add_piece(s, "data: [DONE]\n\n", 0);
   s->length += sprintf(s->bytes + s->length, "0\r\n\r\n");
   s->ends[s->pieces - 1] = s->length;
 }

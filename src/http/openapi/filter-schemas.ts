@@ -1,0 +1,39 @@
+/** Answers of the content filter's routes, for the OpenAPI document and tests. Not in the bundle: see schemas.ts. */
+import * as z from 'zod/mini'
+import { DETECTABLE } from '../../contract/filter-rules.ts'
+
+const count = z.int().check(z.nonnegative())
+
+const ruleFields = {
+  name: z.string(),
+  version: count,
+  action: z.enum(['mask', 'redact', 'block']),
+  category: z.optional(z.string()),
+  on: z.enum(['both', 'input', 'output']),
+  match: z.enum(['auto', 'word', 'substring']),
+  detect: z.optional(z.array(z.enum(DETECTABLE))),
+  word_count: count,
+  updated_at: z.iso.datetime(),
+}
+export const filterRuleViewSchema = z.strictObject({ ...ruleFields, words: z.optional(z.array(z.string())) })
+export const filterRuleListSchema = z.strictObject({
+  object: z.literal('list'),
+  data: z.array(z.strictObject(ruleFields)),
+  has_more: z.boolean(),
+  next: z.optional(z.string()),
+})
+export const filterRuleDeletedSchema = z.strictObject({ name: z.string(), deleted: z.literal(true) })
+
+const byCategory = <Value extends z.ZodMiniType>(value: Value) => z.record(z.string(), value)
+export const moderationResponseSchema = z.object({
+  id: z.string(),
+  model: z.string(),
+  results: z.array(
+    z.object({
+      flagged: z.boolean(),
+      categories: byCategory(z.boolean()),
+      category_scores: byCategory(z.number()),
+      category_applied_input_types: byCategory(z.array(z.literal('text'))),
+    }),
+  ),
+})
