@@ -29,7 +29,7 @@ export function createApp(portsOf: (env: Env) => HttpPorts = wire): Hono<AppEnv>
       route.path,
       declareRoute(route),
       ...(route.body ? [bodyLimit(route.body)] : []),
-      ...(route.access === 'open' ? [] : [authenticate(route.access.scope)]),
+      ...(route.access === 'open' ? [] : [authenticate(route.access)]),
       (context) => route.handle(context),
     )
   }

@@ -11,6 +11,8 @@ const wholeNumber = (fallback: number, minimum: number, maximum: number) =>
     ),
   )
 
+const secret = z.optional(z.string().check(z.minLength(32), z.maxLength(512)))
+
 /** Name of the variable, its bounds and its default. README.md (Settings) lists the same names; a test compares. */
 export const settingsSchema = z.object({
   PERIGEE_INFERENCE_URL: z._default(z.url({ protocol: /^https?$/ }), 'http://127.0.0.1:8080'),
@@ -20,6 +22,16 @@ export const settingsSchema = z.object({
   PERIGEE_KEY_SHA256: z.optional(
     z.string().check(z.regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits')),
   ),
+  /** Signs access tokens (HS256). Without it nobody can sign in. */
+  PERIGEE_TOKEN_SECRET: secret,
+  /** Verifies what was signed before PERIGEE_TOKEN_SECRET was changed. */
+  PERIGEE_TOKEN_SECRET_PREVIOUS: secret,
+  /** wrangler.toml ships 30. */
+  PERIGEE_TOKEN_MINUTES: wholeNumber(15, 1, 1_440),
+  PERIGEE_SESSION_DAYS: wholeNumber(30, 1, 365),
+  /** scrypt's p: some 40 ms of CPU time each. Raised, it reaches an account when its owner signs in. */
+  PERIGEE_PASSWORD_ROUNDS: wholeNumber(5, 1, 20),
+  PERIGEE_SELF_REGISTRATION: z._default(z.enum(['on', 'off']), 'off'),
   /** The least severe line of the log; `silent` writes none. */
   PERIGEE_LOG_LEVEL: z._default(z.enum(['debug', 'info', 'warn', 'error', 'silent']), 'info'),
   PERIGEE_BODY_BYTES_MAX: wholeNumber(20 * 1_048_576, 1_024, 100 * 1_048_576),

@@ -1,4 +1,6 @@
 /** The Worker's bindings and variables as the platform hands them over. Variables are raw text: only src/config.ts reads them. */
+
+import type { SignInGuard } from './auth/sign-in-guard.ts'
 import type { BudgetLedger } from './budgets/budget-object.ts'
 import type { Conversation } from './conversation/conversation.ts'
 import type { Config } from './directory/config-object.ts'
@@ -15,6 +17,7 @@ type Bindings = Readonly<{
   METRICS: DurableObjectNamespace<Metrics>
   /** What has changed in DB, for isolates to ask. */
   CONFIG: DurableObjectNamespace<Config>
+  SIGN_IN_GUARD: DurableObjectNamespace<SignInGuard>
 }>
 
 /** Every name in src/config.ts; which of them is set is the deployment's choice. */

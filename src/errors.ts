@@ -78,6 +78,13 @@ export const ERRORS = {
     retryable: false,
     log: 'info',
   },
+  invalid_token: {
+    status: 401,
+    type: 'authentication_error',
+    title: 'The access token is not valid',
+    retryable: false,
+    log: 'info',
+  },
   permission_denied: {
     status: 403,
     type: 'permission_error',
@@ -166,7 +173,7 @@ export const ERRORS = {
   unsupported_media_type: {
     status: 415,
     type: 'invalid_request_error',
-    title: 'The body must be application/json',
+    title: 'The body is of another kind than the route takes',
     retryable: false,
     log: 'info',
   },
@@ -222,6 +229,13 @@ export const ERRORS = {
     retryable: true,
     log: 'error',
   },
+  not_configured: {
+    status: 503,
+    type: 'api_error',
+    title: 'This installation lacks a setting for it',
+    retryable: false,
+    log: 'error',
+  },
   upstream_overloaded: { status: 503, type: 'api_error', title: 'The model is busy', retryable: true, log: 'warn' },
   upstream_timeout: {
     status: 504,
@@ -247,6 +261,8 @@ export type ErrorValue = {
 
 type AppErrorOptions = {
   cause?: unknown
+  /** RFC 6750 3.1: what WWW-Authenticate says of the token that was given. */
+  challenge?: 'invalid_token'
   param?: string
   retryAfterSeconds?: number
   details?: Record<string, string>
@@ -257,6 +273,7 @@ export class AppError extends Error {
   readonly param: string | undefined
   readonly retryAfterSeconds: number | undefined
   readonly details: Readonly<Record<string, string>> | undefined
+  readonly challenge: 'invalid_token' | undefined
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, { cause: options.cause })
@@ -265,6 +282,7 @@ export class AppError extends Error {
     this.param = options.param
     this.retryAfterSeconds = options.retryAfterSeconds
     this.details = options.details
+    this.challenge = options.challenge
   }
 
   static fromValue(value: ErrorValue): AppError {

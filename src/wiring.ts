@@ -3,8 +3,22 @@
  * Object class call `wire(env)`.
  */
 import { waitUntil } from 'cloudflare:workers'
+import type { TokenSecrets } from './auth/access-token.ts'
+import { accessTokens } from './auth/access-tokens.ts'
 import { sha256Hex } from './auth/api-key.ts'
 import { configuredKeys } from './auth/configured-keys.ts'
+import { fetchJwks } from './auth/fetch-jwks.ts'
+import { durableGuard } from './auth/guard-client.ts'
+import { keySets } from './auth/key-sets.ts'
+import { outsideTokens } from './auth/outside-tokens.ts'
+import { ownTokens, principalOfSession } from './auth/own-tokens.ts'
+import { passwordCost } from './auth/password-hash.ts'
+import { providerAdmin } from './auth/provider-admin.ts'
+import { type IdentityProvider, providerStore } from './auth/provider-store.ts'
+import { sessionStore } from './auth/session-store.ts'
+import { signIn } from './auth/sign-in.ts'
+import { userAdmin } from './auth/user-admin.ts'
+import { userStore } from './auth/user-store.ts'
 import type { BudgetSet } from './budgets/budget.ts'
 import { budgetAdmin } from './budgets/budget-admin.ts'
 import { budgetStore } from './budgets/budget-store.ts'
@@ -140,6 +154,7 @@ function makeWiring(env: Env): Wiring {
       drawSeed,
     },
     keys: configuredKeys(config.PERIGEE_KEY_SHA256),
+    ...users(env, config, isolateDirectory),
     sha256Hex,
     conversations: durableConversations(env.CONVERSATION),
     metrics: metrics.reader,
@@ -158,6 +173,69 @@ function makeWiring(env: Env): Wiring {
       logLevel: config.PERIGEE_LOG_LEVEL,
       defaultModel: config.PERIGEE_DEFAULT_MODEL,
     },
+  }
+}
+
+/** Users, their sessions, and outside identity providers. */
+function users(
+  env: Env,
+  config: Config,
+  directory: Directory,
+): Pick<HttpPorts, 'accessTokens' | 'signIn' | 'users' | 'identityProviders'> {
+  const nowMs = () => Date.now()
+  const { PERIGEE_TOKEN_SECRET: current, PERIGEE_TOKEN_SECRET_PREVIOUS: previous } = config
+  const secrets: TokenSecrets | undefined = current === undefined ? undefined : { current, previous }
+  const sessions = sessionStore(env.DB)
+  const people = userStore(env.DB)
+  const providers = providerStore(env.DB)
+  const guard = durableGuard(env.SIGN_IN_GUARD)
+  const cost = passwordCost(config.PERIGEE_PASSWORD_ROUNDS)
+  const sessionOf = directory.remember({
+    kind: 'session',
+    load: (sessionId) => sessions.holder(sessionId),
+    prepare: principalOfSession,
+    key: (change) => change.subject,
+  })
+  const trusted = directory.remember({
+    kind: 'identity_provider',
+    load: () => providers.all(),
+    prepare: (stored: IdentityProvider[] | undefined) => stored ?? [],
+    key: () => '',
+  })
+  const { changed } = directory
+  return {
+    accessTokens: accessTokens(
+      ownTokens({ secrets, sessionOf, nowMs }),
+      outsideTokens({
+        providers: () => trusted(''),
+        keySets: keySets({
+          fetchJwks: (url) => fetchJwks(url, { fetch: (...call) => globalThis.fetch(...call) }),
+          nowMs,
+          waitUntil,
+        }),
+        nowMs,
+      }),
+    ),
+    signIn: signIn({
+      users: people,
+      sessions,
+      guard,
+      secrets,
+      cost,
+      accessSeconds: config.PERIGEE_TOKEN_MINUTES * 60,
+      sessionMs: config.PERIGEE_SESSION_DAYS * 86_400_000,
+      nowMs,
+      changed,
+    }),
+    users: userAdmin({
+      store: people,
+      guard,
+      cost,
+      registrationIsOpen: config.PERIGEE_SELF_REGISTRATION === 'on',
+      nowMs,
+      changed,
+    }),
+    identityProviders: providerAdmin({ store: providers, nowMs, changed }),
   }
 }
 

@@ -1,4 +1,5 @@
 /** The local state folder: the development key and the variables the Worker gets. Both survive a restart; neither is in git. */
+import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeApiKey, parseApiKey, sha256Hex } from '../../src/auth/api-key.ts'
@@ -13,12 +14,24 @@ export type DevelopmentState = {
 }
 
 const KEY_FILE = 'dev-key'
+const TOKEN_SECRET_FILE = 'token-secret'
+const TOKEN_SECRET_BYTES = 32
 
 /** The key of an earlier start, or undefined when there is none or the file was damaged. */
 export function readDevelopmentKey(stateDir: string): string | undefined {
   try {
     const text = readFileSync(join(stateDir, KEY_FILE), 'utf8').trim()
     return parseApiKey(text) ? text : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Signs access tokens, so it must survive a restart as sessions do. */
+function readTokenSecret(stateDir: string): string | undefined {
+  try {
+    const text = readFileSync(join(stateDir, TOKEN_SECRET_FILE), 'utf8').trim()
+    return /^[\w-]{43}$/.test(text) ? text : undefined
   } catch {
     return undefined
   }
@@ -37,13 +50,19 @@ export function prepareState(
 ): PreparedState {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const key = readDevelopmentKey(stateDir) ?? makeApiKey()
-  const prepared = workerVariables(environment, {
-    PERIGEE_INFERENCE_URL: `http://127.0.0.1:${settings.inferencePort}`,
-    PERIGEE_DEFAULT_MODEL: settings.modelName,
-    PERIGEE_KEY_SHA256: sha256Hex(key),
-  })
+  const tokenSecret = readTokenSecret(stateDir) ?? randomBytes(TOKEN_SECRET_BYTES).toString('base64url')
+  const secrets = { PERIGEE_TOKEN_SECRET: environment.PERIGEE_TOKEN_SECRET || tokenSecret }
+  const prepared = workerVariables(
+    { ...environment, ...secrets },
+    {
+      PERIGEE_INFERENCE_URL: `http://127.0.0.1:${settings.inferencePort}`,
+      PERIGEE_DEFAULT_MODEL: settings.modelName,
+      PERIGEE_KEY_SHA256: sha256Hex(key),
+    },
+  )
   if (prepared.kind === 'wrong') return prepared
   writeSecret(join(stateDir, KEY_FILE), `${key}\n`)
+  writeSecret(join(stateDir, TOKEN_SECRET_FILE), `${tokenSecret}\n`)
   const envFile = join(stateDir, 'worker.env')
   writeSecret(envFile, envFileText(prepared.variables))
   return { kind: 'state', state: { key, envFile, persistDir: join(stateDir, 'worker') } }

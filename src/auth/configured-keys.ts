@@ -1,6 +1,7 @@
 /** Keys from the settings: one key, known by its hash. A store of keys for many tenants is another adapter of the same port. */
 import { timingSafeEqual } from 'node:crypto'
 import type { Principal } from '../chat/ports.ts'
+import { SCOPES } from '../contract/scopes.ts'
 import type { Keys } from '../http/ports.ts'
 
 /** Without a hash no key is valid: the Worker fails closed. */
@@ -11,7 +12,7 @@ export function configuredKeys(sha256Hex: string | undefined): Keys {
   const principal: Principal = {
     tenantId: 'tnt_default',
     keyId: 'key_default',
-    scopes: ['chat', 'metrics:read'],
+    scopes: SCOPES,
   }
   return {
     async find(candidateHex) {

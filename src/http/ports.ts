@@ -3,13 +3,71 @@
 import type { CompletePorts, Principal } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
 import type { FilterRule } from '../contract/filter-rules.ts'
+import type {
+  IdentityProviderChange,
+  IdentityProviderObject,
+  NewIdentityProvider,
+} from '../contract/identity-providers.ts'
 import type { ModerationVerdict } from '../contract/moderation.ts'
 import type { NewPrompt, NewVersion, Template } from '../contract/prompt-template.ts'
+import type { Scope } from '../contract/scopes.ts'
+import type { NewUser, Registration, UserChange, UserObject } from '../contract/users.ts'
 import type { ErrorValue } from '../errors.ts'
 
 /** API keys by the SHA-256 of their text, lower-case hexadecimal. Compares in constant time. */
 export type Keys = {
   find(sha256Hex: string): Promise<Principal | undefined>
+}
+
+/** Access tokens: those that POST /auth/token gives, and those of outside identity providers. */
+export type AccessTokens = {
+  /**
+   * Undefined when the token is not valid, whatever the reason. Synchronous for our own while the isolate remembers the session.
+   * Rejects with store_unavailable: closed.
+   */
+  verify(token: string): Principal | undefined | Promise<Principal | undefined>
+}
+
+/** What `POST /auth/token` gives. */
+export type Grant = {
+  accessToken: string
+  expiresInSeconds: number
+  refreshToken: string
+  scopes: readonly Scope[]
+}
+
+/** Signing in and out. Rejects with invalid_grant, rate_limited, not_configured or store_unavailable. */
+export type SignIn = {
+  /** `address`: of the caller, as http/caller-address.ts has it. A wrong name and a wrong password take the same time. */
+  withPassword(call: { email: string; password: string; address: string }): Promise<Grant>
+  /** Each refresh token is good once; one that comes again ends its session. */
+  withRefreshToken(token: string): Promise<Grant>
+  /** Ends the session of an access token that was accepted, or all of its user. Rejects with invalid_request for one that is not ours. */
+  end(accessToken: string, everywhere: boolean): Promise<void>
+}
+
+/**
+ * Users of a tenant. Another tenant's is resource_not_found, as a missing one. `by` may not give, change or remove a role that may more
+ * than he: permission_denied. Also rejects with already_exists, stale_write, store_unavailable.
+ */
+export type Users = {
+  create(call: { by: Principal; tenantId: string; user: NewUser }): Promise<UserObject>
+  list(tenantId: string, page: PageRequest): Promise<Page<UserObject>>
+  get(call: { tenantId: string; userId: string }): Promise<UserObject>
+  change(call: { by: Principal; tenantId: string; userId: string; change: UserChange }): Promise<UserObject>
+  remove(call: { by: Principal; tenantId: string; userId: string }): Promise<void>
+  /** not_found where nobody may open an account himself. */
+  register(call: { registration: Registration; address: string }): Promise<UserObject>
+}
+
+/** Whose tokens are taken beside our own. Rejects with resource_not_found, already_exists, store_unavailable. */
+export type IdentityProviders = {
+  create(tenantId: string, provider: NewIdentityProvider): Promise<IdentityProviderObject>
+  /** All: there are few. */
+  list(): Promise<IdentityProviderObject[]>
+  get(id: string): Promise<IdentityProviderObject>
+  change(id: string, change: IdentityProviderChange): Promise<IdentityProviderObject>
+  remove(id: string): Promise<void>
 }
 
 /** `/chat`: one turn in a stored conversation. Expected failures are values: they cross an RPC boundary. */
@@ -204,6 +262,10 @@ export type HttpSettings = {
 export type HttpPorts = {
   complete: CompletePorts
   keys: Keys
+  accessTokens: AccessTokens
+  signIn: SignIn
+  users: Users
+  identityProviders: IdentityProviders
   /** SHA-256 as 64 lower-case hexadecimal digits: how `keys` knows a key. */
   sha256Hex(text: string): string
   conversations: Conversations

@@ -2,21 +2,23 @@
 import type * as z from 'zod/mini'
 import { AppError } from '../errors.ts'
 import { invalidRequest } from './invalid-request.ts'
-import { bodyBytesMax, bodyTooLarge } from './middleware/body-limit.ts'
+import { readText, refuseCoding } from './read-text.ts'
 import type { AppContext } from './route.ts'
 
-/** Throws body_too_large, unsupported_media_type, invalid_json or invalid_request, the last with the path of the field. */
+/**
+ * Throws body_too_large, unsupported_media_type, invalid_json or invalid_request, the last with the path of the field. `whenEmpty` is what
+ * an empty body means, where there may be none.
+ */
 export async function readJson<Schema extends z.ZodMiniType>(
   context: AppContext,
   schema: Schema,
+  whenEmpty?: z.input<Schema>,
 ): Promise<z.output<Schema>> {
-  const kind = context.get('route')?.body
-  if (!kind) throw new Error('A route that reads a body must declare it.')
   refuseOtherMedia(context.req.header('content-type'), context.req.header('content-encoding'))
-  const text = await readText(context.req.raw, bodyBytesMax(context, kind))
+  const text = await readText(context)
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = text === '' && whenEmpty !== undefined ? whenEmpty : JSON.parse(text)
   } catch {
     // The engine's message quotes the body.
     throw new AppError('invalid_json', text === '' ? 'The body is empty.' : 'The body is not valid JSON.')
@@ -34,15 +36,7 @@ function refuseOtherMedia(type: string | undefined, encoding: string | undefined
   if (type !== undefined && !isUtf8(type)) {
     throw new AppError('unsupported_media_type', 'The body must be sent in UTF-8, as JSON is (charset=utf-8).')
   }
-  // RFC 9110 8.4: a coding that is not undone would be read as broken text.
-  const coding = encoding?.trim().toLowerCase() ?? ''
-  if (coding !== '' && coding !== 'identity') {
-    const named = /^[a-z][a-z-]{0,15}$/.test(coding) ? ` (${coding})` : ''
-    throw new AppError(
-      'unsupported_media_type',
-      `The body must not be compressed: no Content-Encoding${named} is read.`,
-    )
-  }
+  refuseCoding(encoding)
 }
 
 /** RFC 8259 11 gives JSON no charset; clients send one nevertheless. ASCII is a part of UTF-8. */
@@ -55,50 +49,4 @@ function isUtf8(contentType: string): boolean {
 function isJson(contentType: string): boolean {
   const type = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? ''
   return type === 'application/json' || type === 'application/x-www-form-urlencoded' || type.endsWith('+json')
-}
-
-async function readText(request: Request, bytesMax: number): Promise<string> {
-  if (!request.body) return ''
-  // With a length the frame itself is bounded, and the platform reads it in one go.
-  if (request.headers.has('content-length')) {
-    const bytes = await unlessCut(request.arrayBuffer())
-    if (bytes.byteLength > bytesMax) throw bodyTooLarge(bytesMax)
-    return decoded(strictUtf8(), bytes)
-  }
-  const utf8 = strictUtf8()
-  const reader = request.body.getReader()
-  let text = ''
-  let length = 0
-  for (;;) {
-    const { done, value } = await unlessCut(reader.read())
-    if (done) return text + decoded(utf8)
-    length += value.byteLength
-    if (length > bytesMax) {
-      await reader.cancel()
-      throw bodyTooLarge(bytesMax)
-    }
-    text += decoded(utf8, value, { stream: true })
-  }
-}
-
-/** RFC 8259 8.1: JSON is UTF-8. A decoder that mends would have the model read other words than were sent. */
-function strictUtf8(): TextDecoder {
-  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
-}
-
-function decoded(utf8: TextDecoder, ...piece: Parameters<TextDecoder['decode']>): string {
-  try {
-    return utf8.decode(...piece)
-  } catch (cause) {
-    throw new AppError('invalid_json', 'The body is not valid UTF-8.', { cause })
-  }
-}
-
-/** A body that cannot be read is one whose caller stopped in the middle of it. */
-async function unlessCut<Piece>(reading: Promise<Piece>): Promise<Piece> {
-  try {
-    return await reading
-  } catch (cause) {
-    throw new AppError('caller_gone', 'The body was cut.', { cause })
-  }
 }

@@ -2,8 +2,19 @@
 import type { Route } from './route.ts'
 import { deleteBudget, listBudgets, putBudget, retrieveBudget } from './routes/admin-budgets.ts'
 import { deleteFilter, getFilter, listFilters, putFilter } from './routes/admin-filters.ts'
+import {
+  changeIdentityProvider,
+  createIdentityProvider,
+  deleteIdentityProvider,
+  listIdentityProviders,
+  retrieveIdentityProvider,
+} from './routes/admin-identity-providers.ts'
 import { listPrices, listPriceVersions, putPrice } from './routes/admin-prices.ts'
 import { listUsage, sumUsage } from './routes/admin-usage.ts'
+import { changeUser, createUser, deleteUser, listUsers, retrieveUser } from './routes/admin-users.ts'
+import { authRegister } from './routes/auth-register.ts'
+import { authLogout, authMe } from './routes/auth-session.ts'
+import { authToken } from './routes/auth-token.ts'
 import { chat } from './routes/chat.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { completions } from './routes/completions.ts'
@@ -65,6 +76,20 @@ export const routes: readonly Route[] = [
   getFilter,
   putFilter,
   deleteFilter,
+  authToken,
+  authRegister,
+  authMe,
+  authLogout,
+  createUser,
+  listUsers,
+  retrieveUser,
+  changeUser,
+  deleteUser,
+  createIdentityProvider,
+  listIdentityProviders,
+  retrieveIdentityProvider,
+  changeIdentityProvider,
+  deleteIdentityProvider,
   metrics,
   health,
   openapi,
@@ -72,4 +97,4 @@ export const routes: readonly Route[] = [
 ]
 
 /** All that needs no key. A route that says `access: 'open'` and is not here fails a test, so that none becomes open by a slip. */
-export const OPEN_ROUTES: readonly string[] = ['/health', '/openapi.json', '/docs']
+export const OPEN_ROUTES: readonly string[] = ['/auth/token', '/auth/register', '/health', '/openapi.json', '/docs']

@@ -9,16 +9,19 @@ import type { HttpPorts } from './ports.ts'
 /** `openai`: its error envelope, on its own routes. `oauth`: RFC 6749 5.2, on /auth/token. `problem`: RFC 9457, on all others. */
 export type ErrorShape = 'openai' | 'oauth' | 'problem'
 
-/** `content`: the configured bound, for bodies that may hold images. `text`: TEXT_BODY_BYTES_MAX at most. */
-export type BodyKind = 'content' | 'text'
+/** `content`: the configured bound, for bodies that may hold images. `text`: TEXT_BODY_BYTES_MAX at most. `small`: SMALL_BODY_BYTES_MAX. */
+export type BodyKind = 'content' | 'text' | 'small'
 
 export type Route = {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Hono's pattern; `:name` is a parameter. */
   path: string
   errors: ErrorShape
-  /** `open` needs no key. Only the routes in OPEN_ROUTES may say so; a test compares. */
-  access: 'open' | { scope: Scope }
+  /**
+   * `open` needs no key. Only the routes in OPEN_ROUTES may say so; a test compares. `authenticated`: any valid key or token, for what
+   * concerns its holder alone.
+   */
+  access: 'open' | 'authenticated' | { scope: Scope }
   /** Absent: the route reads no body. */
   body?: BodyKind
   /** Throws an AppError, which the app renders in the route's shape. */
@@ -31,7 +34,7 @@ export type AppVariables = {
   requestId: string
   /** Absent on routes that are not found. */
   route?: Route
-  /** Set by authentication: present on every route whose access is a scope. */
+  /** Set by authentication: present on every route that is not open. */
   principal?: Principal
   /** The alias that the caller named, for the access log. */
   model?: string
@@ -47,6 +50,6 @@ export type AppContext = Context<AppEnv>
 /** The caller of a route that needs a key. */
 export function principalOf(context: AppContext): Principal {
   const principal = context.get('principal')
-  if (!principal) throw new Error('A route that asks for the principal must declare a scope.')
+  if (!principal) throw new Error('A route that asks for the principal must not be open.')
   return principal
 }

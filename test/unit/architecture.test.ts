@@ -54,7 +54,7 @@ function partOf(file: string): string {
 
 /** Files of capabilities that are classes the platform instantiates: they wire themselves, since nobody can pass them ports. */
 const PLATFORM_CLASSES =
-  /^src\/(conversation\/conversation|observe\/metrics-object|directory\/config-object|budgets\/budget-object)\.ts$/
+  /^src\/(auth\/sign-in-guard|conversation\/conversation|observe\/metrics-object|directory\/config-object|budgets\/budget-object)\.ts$/
 /** What hosts the completion sequence inside a Durable Object, beside the Worker's own routes. */
 const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([
@@ -108,7 +108,7 @@ const PACKAGES: Record<string, RegExp> = {
   'http/': /^(hono(\/|$)|zod\/mini$)/,
   'wiring.ts': /^cloudflare:workers$/,
   'budgets/': /^(cloudflare:workers|node:buffer)$/,
-  'auth/': /^node:crypto$/,
+  'auth/': /^(node:crypto|cloudflare:workers|jose|zod\/mini)$/,
   'upstream/': /^zod\/mini$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
   'observe/': /^cloudflare:workers$/,
@@ -251,6 +251,8 @@ describe('documents', () => {
     'docs/storage.md',
     'docs/budgets.md',
     'docs/performance.md',
+    'docs/users.md',
+    'docs/security.md',
   ])('%s names only paths that exist', (document) => {
     const { named, missing } = pathsIn(read(document))
     expect(named).toBeGreaterThan(document.startsWith('docs/') ? 0 : 1)
@@ -259,7 +261,9 @@ describe('documents', () => {
 
   test('commands are named as npm scripts, which bring the Node that runs them, and those exist', () => {
     const { scripts } = JSON.parse(read('package.json'))
-    const text = ['README.md', 'CONTRIBUTING.md', 'docs/testing.md', 'docs/performance.md'].map(read).join('\n')
+    const text = ['README.md', 'CONTRIBUTING.md', 'docs/testing.md', 'docs/performance.md', 'docs/users.md']
+      .map(read)
+      .join('\n')
     const named = [...text.matchAll(/\bnpm run (?:-s )?([\w:-]*\w)/g)].map((m) => m[1] ?? '')
     expect(named.length).toBeGreaterThan(10)
     expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([])

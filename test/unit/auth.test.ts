@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { makeApiKey, parseApiKey, sha256Hex } from '../../src/auth/api-key.ts'
 import { configuredKeys } from '../../src/auth/configured-keys.ts'
+import { SCOPES } from '../../src/contract/scopes.ts'
 
 describe('a key', () => {
   test('is pg_, 43 characters of randomness and 6 of checksum, and no two are alike', () => {
@@ -44,7 +45,7 @@ describe('configured keys', () => {
     expect(await configuredKeys(sha256Hex(key)).find(sha256Hex(key))).toEqual({
       tenantId: 'tnt_default',
       keyId: 'key_default',
-      scopes: ['chat', 'metrics:read'],
+      scopes: SCOPES,
     })
   })
 

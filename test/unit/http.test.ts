@@ -132,9 +132,11 @@ describe('an error', () => {
   test('says when to come back, and how to authenticate', () => {
     const later = new AppError('upstream_rate_limited', 'later', { retryAfterSeconds: 7 })
     expect(errorResponse(later, 'openai', 'r').headers.get('retry-after')).toBe('7')
-    expect(errorResponse(new AppError('invalid_api_key', 'no'), 'openai', 'r').headers.get('www-authenticate')).toMatch(
-      /^Bearer /,
-    )
+    const missing = errorResponse(new AppError('invalid_api_key', 'no'), 'openai', 'r')
+    expect(missing.headers.get('www-authenticate')).toBe('Bearer realm="perigee"')
+    const wrong = errorResponse(new AppError('invalid_token', 'no', { challenge: 'invalid_token' }), 'problem', 'r')
+    expect(wrong.status).toBe(401)
+    expect(wrong.headers.get('www-authenticate')).toBe('Bearer realm="perigee", error="invalid_token"')
   })
 })
 

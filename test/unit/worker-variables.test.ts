@@ -1,5 +1,5 @@
 /** What the environment says to the Worker of `npm start`, through the very file that wrangler reads. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -33,6 +33,12 @@ test('every setting of the Worker that the environment sets reaches it, the key 
   const set = {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: what dotenv would expand.
     PERIGEE_INFERENCE_KEY: 'a key of $HOME and ${more} "quoted"',
+    PERIGEE_TOKEN_SECRET: 'a secret of at least thirty-two characters',
+    PERIGEE_TOKEN_SECRET_PREVIOUS: 'another of at least thirty-two characters',
+    PERIGEE_TOKEN_MINUTES: '7',
+    PERIGEE_SESSION_DAYS: '8',
+    PERIGEE_PASSWORD_ROUNDS: '6',
+    PERIGEE_SELF_REGISTRATION: 'on',
     PERIGEE_LOG_LEVEL: 'silent',
     PERIGEE_BODY_BYTES_MAX: '2048',
     PERIGEE_CONNECT_TIMEOUT_MS: '500',
@@ -87,4 +93,14 @@ test.each(["it's", 'a`b', '$A', '${A}', '\\$A', '\\\\', '"', '\\n', '#', ' x ', 
 test('the file of the Worker never holds the key itself', () => {
   const { envFile, key } = prepare({})
   expect(readFileSync(resolve(envFile), 'utf8')).not.toContain(key)
+})
+
+test('the secret that signs tokens is made once and survives a restart, unless the environment has another', () => {
+  const first = asRead(prepare({}).envFile)
+  expect(first.PERIGEE_TOKEN_SECRET).toMatch(/^[\w-]{43}$/)
+  expect(asRead(prepare({}).envFile)).toEqual(first)
+  const other = 'a secret of at least thirty-two characters'
+  expect(asRead(prepare({ PERIGEE_TOKEN_SECRET: other }).envFile)).toEqual({ ...first, PERIGEE_TOKEN_SECRET: other })
+  expect(asRead(prepare({}).envFile)).toEqual(first)
+  expect(statSync(join(folder, 'token-secret')).mode & 0o777).toBe(0o600)
 })

@@ -1,35 +1,46 @@
-/** `Authorization: Bearer pg_...` to a principal. Only the hash of the key is looked up, and nothing of the key is kept or logged. */
+/**
+ * `Authorization: Bearer ...` to a principal: an API key (only its hash is looked up), or an access token. Nothing of either is kept or
+ * logged.
+ */
 import type { MiddlewareHandler } from 'hono'
 import type { Scope } from '../../contract/scopes.ts'
 import { AppError } from '../../errors.ts'
+import { bearerToken, isCompactJws } from '../bearer-token.ts'
 import type { AppEnv } from '../route.ts'
 
-/** No key of ours and no token is longer: more is not worth a hash. */
-const TOKEN_CHARS_MAX = 4_096
-
 /**
- * Policy when the keys' store fails: closed; its error becomes the answer.
- * The same message for a missing, malformed and unknown key: which it is helps only who guesses.
+ * Policy when a store fails: closed; its error becomes the answer.
+ * The same message for a missing, malformed and unknown key: which it is helps only who guesses. So for a token that is wrong in any way.
  */
-export function authenticate(scope: Scope): MiddlewareHandler<AppEnv> {
+export function authenticate(access: 'authenticated' | { scope: Scope }): MiddlewareHandler<AppEnv> {
   return async (context, next) => {
-    const token = bearerToken(context.req.header('authorization'))
-    if (token === undefined) throw noValidKey()
-    const { keys, sha256Hex } = context.get('ports')
-    const principal = await keys.find(sha256Hex(token))
-    if (!principal) throw noValidKey()
+    const header = context.req.header('authorization')
+    const token = bearerToken(header)
+    if (token === undefined) throw noValidKey(header !== undefined)
+    const { keys, accessTokens, sha256Hex } = context.get('ports')
+    const isToken = isCompactJws(token)
+    const found = isToken ? accessTokens.verify(token) : keys.find(sha256Hex(token))
+    const principal = found instanceof Promise ? await found : found
+    if (!principal) throw isToken ? noValidToken() : noValidKey(true)
     context.set('principal', principal)
-    if (!principal.scopes.includes(scope)) throw new AppError('permission_denied', `This key lacks the scope ${scope}.`)
+    if (access !== 'authenticated' && !principal.scopes.includes(access.scope)) {
+      throw new AppError('permission_denied', `This key lacks the scope ${access.scope}.`)
+    }
     await next()
   }
 }
 
-function bearerToken(header: string | undefined): string | undefined {
-  // RFC 6750 2.1; the scheme is case-insensitive by RFC 9110 11.1.
-  const token = header === undefined ? undefined : /^bearer +([\x21-\x7e]+)$/i.exec(header)?.[1]
-  return token !== undefined && token.length <= TOKEN_CHARS_MAX ? token : undefined
+/** RFC 6750 3.1: no error is named to who gave nothing. */
+function noValidKey(isGiven: boolean): AppError {
+  return new AppError(
+    'invalid_api_key',
+    'No valid API key was given. Send it as "Authorization: Bearer <key>".',
+    isGiven ? { challenge: 'invalid_token' } : {},
+  )
 }
 
-function noValidKey(): AppError {
-  return new AppError('invalid_api_key', 'No valid API key was given. Send it as "Authorization: Bearer <key>".')
+function noValidToken(): AppError {
+  return new AppError('invalid_token', 'The access token is not valid, has expired or was revoked. Get a new one.', {
+    challenge: 'invalid_token',
+  })
 }

@@ -40,12 +40,18 @@ export function buildOpenApiDocument(options: { routes: readonly Route[]; versio
       { name: 'Prompts', description: 'Templates that are stored, versioned and filled here.' },
       { name: 'Budgets', description: 'What may be used, what it costs, and what was used.' },
       { name: 'Administration', description: 'What a tenant is told to be.' },
+      { name: 'Sign-in', description: 'Access tokens for people.' },
+      { name: 'Users', description: 'Who may sign in, and whose tokens are taken.' },
       { name: 'Operation', description: 'For those who run it.' },
     ],
     paths,
     components: {
       securitySchemes: {
-        apiKey: { type: 'http', scheme: 'bearer', description: 'An API key: `Authorization: Bearer pg_...`.' },
+        apiKey: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key or an access token: `Authorization: Bearer ...`.',
+        },
       },
       schemas: componentSchemas(),
     },
@@ -78,7 +84,10 @@ function operationObject(route: Route, operation: Operation): Json {
           requestBody: {
             required: true,
             content: {
-              'application/json': { schema: reference(operation.request.schema), example: operation.request.example },
+              [operation.request.type ?? 'application/json']: {
+                schema: reference(operation.request.schema),
+                example: operation.request.example,
+              },
             },
           },
         }

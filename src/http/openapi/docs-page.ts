@@ -17,11 +17,14 @@ type OperationToShow = {
   summary: string
   description: string
   security?: readonly unknown[]
+  parameters?: readonly { name: string; in: string; description?: string; schema: FieldSchema }[]
   requestBody?: { content: Readonly<Record<string, { schema: { $ref: string }; example: unknown }>> }
   responses: Readonly<
     Record<string, { description: string; content?: Readonly<Record<string, { example?: unknown }>> }>
   >
 }
+
+const FORM = 'application/x-www-form-urlencoded'
 
 type Entry = { method: string; path: string; operation: OperationToShow }
 
@@ -83,7 +86,7 @@ function navGroup(name: string, members: readonly Entry[]): string {
 function start(origin: string): string {
   return `<section>
 <h2>Start</h2>
-<p>Send your key as a bearer token. Every route but ${inline('`/health`, `/openapi.json` and `/docs`')} needs one. Each answer carries
+<p>Send your key or access token as a bearer token. Every route needs one that does not say ${inline('"no key"')}. Each answer carries
 ${inline('`x-request-id`')}: name it when something went wrong.</p>
 <p>Clients made for OpenAI work unchanged:</p>
 <pre><code>${escapeHtml(`from openai import OpenAI
@@ -93,26 +96,51 @@ client = OpenAI(base_url="${origin}/v1", api_key="pg_...")`)}</code></pre>
 
 function operationArticle({ method, path, operation }: Entry, document: DocumentToShow, origin: string): string {
   const open = operation.security?.length === 0
-  const request = operation.requestBody?.content['application/json']
+  const [type, request] = Object.entries(operation.requestBody?.content ?? {})[0] ?? []
   const schema = request ? document.components.schemas[request.schema.$ref.split('/').at(-1) ?? ''] : undefined
   return `<article id="${operation.operationId}">
 <h3><span class="method ${method.toLowerCase()}">${method}</span> <code>${escapeHtml(path)}</code>${open ? ' <span class="open">no key</span>' : ''}</h3>
 <p class="summary">${inline(operation.summary)}</p>
 <p>${inline(operation.description)}</p>
 ${schema ? fieldTable(schema) : ''}
+${queryTable(operation)}
 <h4>Request</h4>
-<pre><code>${escapeHtml(curl({ method, path, open, origin, body: request?.example }))}</code></pre>
+<pre><code>${escapeHtml(curl({ method, path, open, origin, type, body: request?.example }))}</code></pre>
 ${answerExamples(operation)}
 ${errorList(operation)}
 </article>`
 }
 
-function curl(options: { method: string; path: string; open: boolean; origin: string; body: unknown }): string {
-  const { method, path, open, origin, body } = options
-  const lines = [`curl ${origin}${path}`]
+function curl(options: {
+  method: string
+  path: string
+  open: boolean
+  origin: string
+  type: string | undefined
+  body: unknown
+}): string {
+  const { method, path, open, origin, type, body } = options
+  // curl sends POST by itself where there is a body.
+  const verb = method === 'GET' || (method === 'POST' && body !== undefined) ? '' : `-X ${method} `
+  const lines = [`curl ${verb}${origin}${path}`]
   if (!open) lines.push(`-H "Authorization: Bearer $PERIGEE_KEY"`)
-  if (method === 'POST') lines.push(`-H "Content-Type: application/json"`, `-d '${JSON.stringify(body)}'`)
+  if (type === FORM) {
+    // Sound: the example of a form is a record of texts, and its schema was tried on it.
+    for (const [name, value] of Object.entries(body as object)) lines.push(`--data-urlencode '${name}=${value}'`)
+  } else if (body !== undefined) {
+    lines.push(`-H "Content-Type: application/json"`, `-d '${JSON.stringify(body)}'`)
+  }
   return lines.join(' \\\n  ')
+}
+
+function queryTable({ parameters = [] }: OperationToShow): string {
+  const query = parameters.filter((parameter) => parameter.in === 'query')
+  if (query.length === 0) return ''
+  const rows = query.map(
+    ({ name, description = '', schema }) =>
+      `<tr><th scope="row"><code>${escapeHtml(name)}</code></th><td>${escapeHtml(typeText(schema))}</td><td>${inline(description)}</td></tr>`,
+  )
+  return table('Query', rows)
 }
 
 function fieldTable(schema: FieldSchema): string {
@@ -126,7 +154,11 @@ function fieldTable(schema: FieldSchema): string {
       ]) => `<tr><th scope="row"><code>${escapeHtml(name)}</code>${required.has(name) ? ' <span class="required">required</span>' : ''}</th>
 <td>${escapeHtml(typeText(field))}</td><td>${inline(field.description ?? '')}</td></tr>`,
     )
-  return `<h4>Body</h4>
+  return table('Body', rows)
+}
+
+function table(heading: string, rows: readonly string[]): string {
+  return `<h4>${heading}</h4>
 <div class="table"><table><thead><tr><th scope="col">Field</th><th scope="col">Type</th><th scope="col">Meaning</th></tr></thead>
 <tbody>${rows.join('\n')}</tbody></table></div>`
 }

@@ -29,6 +29,15 @@ const VERSION = {
   labels: 'Labels to point to it at once.',
 }
 
+const PROVIDER = {
+  jwks_uri: 'Where its public keys are, as a JSON Web Key Set.',
+  role_claim: 'The claim that tells the role: its name, or a path with dots.',
+  roles: 'From values of that claim to roles. Of several the one that may most counts.',
+  default_role: 'For whom the claim tells no role. Without it they are refused.',
+  tenant_claim: 'The claim that tells the tenant.',
+  tenants: 'From values of that claim to ids of tenants. Who has none, or several, is refused.',
+}
+
 export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>> = {
   ChatRequest: {
     ...SAMPLING,
@@ -95,5 +104,41 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
     cached_input:
       "Of prompt tokens that the model's server had in its cache. Default: as `input`, and no more than that.",
     output: 'Of tokens of the answer.',
+  },
+  TokenRequest: {
+    grant_type: '`password` or `refresh_token`.',
+    username: 'The e-mail address.',
+    password: 'The password.',
+    refresh_token: 'From the last answer of this route.',
+  },
+  Registration: {
+    email: 'Kept in lower case. One address has one account in an installation.',
+    password: 'Stored as a scrypt hash.',
+    name: 'How to call the person.',
+  },
+  Logout: {
+    everywhere: 'End all sessions of the user.',
+  },
+  NewUser: {
+    email: 'Kept in lower case. One address has one account in an installation.',
+    password: 'Stored as a scrypt hash.',
+    name: 'How to call the person.',
+    role: 'What the user may do.',
+  },
+  UserChange: {
+    name: 'How to call the person; null for nothing.',
+    role: 'What the user may do.',
+    status: 'Who is disabled cannot sign in.',
+    password: 'A new one.',
+  },
+  NewIdentityProvider: {
+    ...PROVIDER,
+    issuer: 'The claim `iss` of its tokens, exactly.',
+    audience: 'What the claim `aud` of its tokens must contain.',
+    tenant_id: 'The tenant of its people where `tenant_claim` is not set; your own if left out.',
+  },
+  IdentityProviderChange: {
+    ...PROVIDER,
+    status: 'The tokens of a provider that is disabled are refused.',
   },
 }

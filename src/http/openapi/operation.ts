@@ -4,12 +4,22 @@ import type { ComponentName } from './schemas.ts'
 
 export type Operation = {
   id: string
-  tag: 'Completions' | 'Models' | 'Conversations' | 'Prompts' | 'Budgets' | 'Administration' | 'Operation'
+  tag:
+    | 'Completions'
+    | 'Models'
+    | 'Conversations'
+    | 'Prompts'
+    | 'Budgets'
+    | 'Sign-in'
+    | 'Users'
+    | 'Administration'
+    | 'Operation'
   summary: string
   description: string
   /** What each parameter of the query means. */
   query?: Readonly<Record<string, string>>
-  request?: { schema: ComponentName; example: object }
+  /** `type` where it is not JSON. */
+  request?: { schema: ComponentName; example: object; type?: string }
   /** Of a success; 200 unless said otherwise. */
   status?: 201
   /** The answers with that status, by media type. */
@@ -18,7 +28,7 @@ export type Operation = {
   errors: readonly ErrorCode[]
 }
 
-export const KEY: readonly ErrorCode[] = ['invalid_api_key', 'permission_denied']
+export const KEY: readonly ErrorCode[] = ['invalid_api_key', 'invalid_token', 'permission_denied']
 export const BODY: readonly ErrorCode[] = [
   'invalid_json',
   'invalid_request',

@@ -4,6 +4,7 @@ import { BUDGET_OPERATIONS } from './budget-operations.ts'
 import { FILTER_OPERATIONS } from './filter-operations.ts'
 import { BODY, KEY, type Operation } from './operation.ts'
 import { PROMPT_OPERATIONS } from './prompt-operations.ts'
+import { USER_OPERATIONS } from './user-operations.ts'
 
 const MODEL: readonly ErrorCode[] = [
   'model_not_found',
@@ -22,7 +23,6 @@ const ALIAS = 'smollm2-135m-instruct'
 const CREATED = 1_764_000_000
 const CONVERSATION = `conv_${'4hT9'.repeat(8)}`
 const USAGE = { prompt_tokens: 37, completion_tokens: 9, total_tokens: 46 }
-
 const STREAMING =
   'With `"stream": true` the answer comes as server-sent events and ends with `data: [DONE]`. An answer that fails midway ends with ' +
   'an event `data: {"error": ...}` and without `[DONE]`: whatever lacks it is not complete.'
@@ -149,6 +149,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...PROMPT_OPERATIONS,
   ...BUDGET_OPERATIONS,
   ...FILTER_OPERATIONS,
+  ...USER_OPERATIONS,
   'GET /metrics': {
     id: 'metrics',
     tag: 'Operation',

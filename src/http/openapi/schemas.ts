@@ -8,6 +8,7 @@ import { messageSchema, textRequestSchema } from '../../contract/chat-completion
 import { CONVERSATION_ID, chatTurnRequestSchema } from '../../contract/chat-turn.ts'
 import { filterRuleSchema } from '../../contract/filter-rules.ts'
 import { generateRequestSchema } from '../../contract/generate.ts'
+import { identityProviderChangeSchema, newIdentityProviderSchema } from '../../contract/identity-providers.ts'
 import { moderationRequestSchema } from '../../contract/moderation.ts'
 import {
   labelChangeSchema,
@@ -17,6 +18,13 @@ import {
   promptedChatRequestSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import {
+  logoutSchema,
+  newUserSchema,
+  registrationSchema,
+  tokenRequestSchema,
+  userChangeSchema,
+} from '../../contract/users.ts'
 import {
   budgetListSchema,
   budgetSchema,
@@ -40,6 +48,15 @@ import {
   promptVersionSchema,
   renderedPromptSchema,
 } from './prompt-schemas.ts'
+import {
+  deletedSchema,
+  identityProviderListSchema,
+  identityProviderSchema,
+  principalSchema,
+  tokenResponseSchema,
+  userListSchema,
+  userSchema,
+} from './user-schemas.ts'
 
 const count = z.int().check(z.nonnegative())
 const finishReason = z.enum(['stop', 'length', 'tool_calls', 'content_filter'])
@@ -141,7 +158,12 @@ export const openAiErrorSchema = z.object({
   }),
 })
 
-export const oauthErrorSchema = z.object({ error: z.string(), error_description: z.string(), request_id: z.string() })
+/** RFC 6749 5.2. */
+export const oauthErrorSchema = z.strictObject({
+  error: z.enum(['invalid_request', 'invalid_grant', 'unsupported_grant_type', 'server_error']),
+  error_description: z.string(),
+  request_id: z.string(),
+})
 
 export const problemSchema = z.object({
   type: z.string(),
@@ -206,6 +228,23 @@ export const COMPONENTS = {
   UsageSum: [usageSumSchema, 'Usage of one day, model or key.'],
   UsageSumList: [usageSumListSchema, 'Sums of usage.'],
   Health: [healthSchema, 'The edge answers.'],
+  TokenRequest: [tokenRequestSchema, 'A form of OAuth 2. Parameters that are not listed here are ignored.'],
+  TokenResponse: [tokenResponseSchema, 'The tokens, and what they may do.'],
+  Registration: [registrationSchema, 'An account for oneself.'],
+  Logout: [logoutSchema, 'How much to end.'],
+  Principal: [
+    principalSchema,
+    'Whom the key or token stands for. `user` is null for keys and for people of outside providers.',
+  ],
+  NewUser: [newUserSchema, 'A user to create.'],
+  UserChange: [userChangeSchema, 'What to change; what is left out stays.'],
+  User: [userSchema, 'A user. The password is not shown in any form.'],
+  UserList: [userListSchema, 'Users, oldest first.'],
+  NewIdentityProvider: [newIdentityProviderSchema, 'An outside identity provider to trust.'],
+  IdentityProviderChange: [identityProviderChangeSchema, 'What to change; what is left out stays.'],
+  IdentityProvider: [identityProviderSchema, 'An outside identity provider.'],
+  IdentityProviderList: [identityProviderListSchema, 'All outside identity providers.'],
+  Deleted: [deletedSchema, 'It is gone.'],
   OpenAiError: [openAiErrorSchema, "An error in OpenAI's envelope."],
   OAuthError: [oauthErrorSchema, 'An error as RFC 6749 5.2 has it.'],
   Problem: [problemSchema, 'An error as RFC 9457 problem details.'],

@@ -8,8 +8,10 @@ export function errorResponse(error: AppError, shape: ErrorShape, requestId: str
   const { status } = ERRORS[error.code]
   const headers: Record<string, string> = { 'content-type': CONTENT_TYPES[shape], 'cache-control': 'no-store' }
   if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds)
-  // RFC 9110 11.6.1: a 401 says how to authenticate.
-  if (status === 401) headers['www-authenticate'] = 'Bearer realm="perigee"'
+  // RFC 9110 11.6.1: a 401 says how to authenticate. RFC 6750 3: and what was wrong, where something was given.
+  if (status === 401) {
+    headers['www-authenticate'] = `Bearer realm="perigee"${error.challenge ? `, error="${error.challenge}"` : ''}`
+  }
   return new Response(JSON.stringify(BODIES[shape](error, requestId)), { status, headers })
 }
 

@@ -1,0 +1,22 @@
+/**
+ * A bound on waiting for D1 and for objects, and a failure of theirs as an answer that says so: their own text names tables and may hold
+ * values. The call itself cannot be cancelled: a write that came too late may still be done.
+ */
+import { AppError } from '../errors.ts'
+
+const TIMEOUT_MS = 5_000
+
+/** Rejects with store_unavailable alone. */
+export async function whileStoreAnswers<Value>(asked: Promise<Value>): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`No answer within ${TIMEOUT_MS} ms.`)), TIMEOUT_MS)
+  })
+  try {
+    return await Promise.race([asked, late])
+  } catch (cause) {
+    throw new AppError('store_unavailable', 'The store of users does not answer. Try again.', { cause })
+  } finally {
+    clearTimeout(timer)
+  }
+}

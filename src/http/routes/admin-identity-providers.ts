@@ -1,0 +1,64 @@
+/** `/admin/identity-providers`: whose tokens are taken beside our own. Each decides over tenants, so only who runs the installation may. */
+import { identityProviderChangeSchema, newIdentityProviderSchema } from '../../contract/identity-providers.ts'
+import { readJson } from '../read-json.ts'
+import { type AppContext, principalOf, type Route } from '../route.ts'
+
+const PROVIDERS = { path: '/admin/identity-providers', errors: 'problem' } as const
+const PROVIDER = { path: '/admin/identity-providers/:id', errors: 'problem' } as const
+
+export const createIdentityProvider: Route = {
+  ...PROVIDERS,
+  method: 'POST',
+  access: { scope: 'tenants:write' },
+  body: 'small',
+  async handle(context) {
+    const given = await readJson(context, newIdentityProviderSchema)
+    const tenantId = given.tenant_id ?? principalOf(context).tenantId
+    return context.json(await context.get('ports').identityProviders.create(tenantId, given), 201)
+  },
+}
+
+export const listIdentityProviders: Route = {
+  ...PROVIDERS,
+  method: 'GET',
+  access: { scope: 'tenants:read' },
+  async handle(context) {
+    const data = await context.get('ports').identityProviders.list()
+    return context.json({ object: 'list', data, has_more: false })
+  },
+}
+
+export const retrieveIdentityProvider: Route = {
+  ...PROVIDER,
+  method: 'GET',
+  access: { scope: 'tenants:read' },
+  async handle(context) {
+    return context.json(await context.get('ports').identityProviders.get(idOf(context)))
+  },
+}
+
+export const changeIdentityProvider: Route = {
+  ...PROVIDER,
+  method: 'PATCH',
+  access: { scope: 'tenants:write' },
+  body: 'small',
+  async handle(context) {
+    const change = await readJson(context, identityProviderChangeSchema)
+    return context.json(await context.get('ports').identityProviders.change(idOf(context), change))
+  },
+}
+
+export const deleteIdentityProvider: Route = {
+  ...PROVIDER,
+  method: 'DELETE',
+  access: { scope: 'tenants:write' },
+  async handle(context) {
+    const id = idOf(context)
+    await context.get('ports').identityProviders.remove(id)
+    return context.json({ id, object: 'identity_provider.deleted', deleted: true })
+  },
+}
+
+function idOf(context: AppContext): string {
+  return context.req.param('id') ?? ''
+}
