@@ -40,6 +40,15 @@ export const settingsSchema = z.object({
   PERIGEE_WAITING_TIMEOUT_MS: wholeNumber(60_000, 100, 600_000),
   PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS: wholeNumber(10_000, 100, 600_000),
   PERIGEE_TOTAL_TIMEOUT_MS: wholeNumber(300_000, 1_000, 3_600_000),
+  /** Of which requests answers are remembered, unless they say so themselves: see docs/cache.md. */
+  PERIGEE_CACHE: z._default(z.enum(['default', 'on', 'off']), 'default'),
+  PERIGEE_CACHE_TTL_SECONDS: wholeNumber(3_600, 1, 2_592_000),
+  /** Per isolate, both of them; an isolate has 128 MB for everything. */
+  PERIGEE_CACHE_ENTRIES: wholeNumber(10_000, 1, 1_000_000),
+  PERIGEE_CACHE_BYTES: wholeNumber(32 * 1_048_576, 65_536, 100 * 1_048_576),
+  /** Redis at Upstash, over HTTPS. Both or neither. */
+  PERIGEE_UPSTASH_URL: z.optional(z.url({ protocol: /^https?$/ })),
+  PERIGEE_UPSTASH_TOKEN: z.optional(z.string().check(z.minLength(1), z.maxLength(1_024))),
   PERIGEE_CONVERSATION_DAYS: wholeNumber(7, 1, 365),
 })
 

@@ -27,8 +27,8 @@ import { leasedBudgets } from './budgets/leased-budgets.ts'
 import type { Price, Prices } from './budgets/price.ts'
 import { priceStore } from './budgets/price-store.ts'
 import { usageStore } from './budgets/usage-store.ts'
-import { noCache } from './cache/no-cache.ts'
-import type { Deployment, TokenCounter } from './chat/ports.ts'
+import { wiredCache } from './cache/wired-cache.ts'
+import type { AnswerCache, Deployment, TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import type { FilterRules } from './contract/filter-rules.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
@@ -137,7 +137,7 @@ function makeWiring(env: Env): Wiring {
       models,
       prompts: storedPrompts(rememberedPrompts(isolateDirectory, prompts)),
       filters: tenantFilters(filterSets),
-      cache: noCache,
+      cache: cacheOf(config),
       admission: noLimits,
       budgets: leasedBudgets({
         budgetsOf: isolateDirectory.remember<BudgetSet>({ kind: 'budget', load: budgets.all }),
@@ -237,6 +237,23 @@ function users(
     }),
     identityProviders: providerAdmin({ store: providers, nowMs, changed }),
   }
+}
+
+/** Answers that were given before, in the isolate's memory and in what is configured behind it. */
+function cacheOf(config: Config): AnswerCache {
+  const { PERIGEE_UPSTASH_URL: url, PERIGEE_UPSTASH_TOKEN: token, PERIGEE_LOG_LEVEL: level } = config
+  return wiredCache({
+    policy: config.PERIGEE_CACHE,
+    ttlSeconds: config.PERIGEE_CACHE_TTL_SECONDS,
+    entriesMax: config.PERIGEE_CACHE_ENTRIES,
+    bytesMax: config.PERIGEE_CACHE_BYTES,
+    upstash: url !== undefined && token !== undefined ? { url, token } : undefined,
+    waitUntil,
+    warn(fields) {
+      if (level === 'error' || level === 'silent') return
+      console.log(JSON.stringify({ level: 'warn', time: new Date().toISOString(), ...fields }))
+    },
+  })
 }
 
 /** 53 random bits: every integer that JSON carries exactly is equally likely. */

@@ -63,6 +63,7 @@ export function reservation(held: Held): Reservation {
   let lastTokens = 0
   let ahead = AHEAD_TOKENS * limits.choices
   let isSettled = false
+  let isPromptTold = false
   lease.begin(nowMs())
 
   const heldNow = () => amountOf(price, promptHeld, covered)
@@ -96,6 +97,7 @@ export function reservation(held: Held): Reservation {
 
   function cover({ promptTokens, completionTokens }: Progress): true | Promise<Covered> {
     if (isSettled) return true
+    isPromptTold ||= promptTokens !== undefined
     if (promptTokens !== undefined && (isUnproven || promptTokens < promptHeld)) shrinkTo(promptTokens)
     const prompt = Math.max(promptHeld, promptTokens ?? 0)
     ahead = Math.max(ahead, 2 * (completionTokens - lastTokens))
@@ -154,7 +156,9 @@ export function reservation(held: Held): Reservation {
   }
 
   function entryOf(reported: Usage, total: Amount) {
-    const usage = reported.prompt_tokens > 0 ? reported : { ...reported, prompt_tokens: guessedPrompt() }
+    // Nothing is told of a prompt that somebody else pays for, either; but that is told.
+    const usage =
+      reported.prompt_tokens > 0 || isPromptTold ? reported : { ...reported, prompt_tokens: guessedPrompt() }
     const { principal, alias, requestId } = held.demand
     return {
       id: held.entryId,

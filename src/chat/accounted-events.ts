@@ -1,16 +1,17 @@
 /** Watches an answer go by: has it paid for as it grows, and says once how it ended: complete, failed, cut short, or left by its caller. */
+import type { Usage } from '../contract/chat-completion.ts'
 import { type ErrorCode, toAppError } from '../errors.ts'
 import type { Held } from './admit.ts'
 import { cutShort } from './cut-short.ts'
-import type { Covered, MeterSpan, ModelEvent, ModelEventStream } from './ports.ts'
+import type { Covered, MeterSpan, ModelEvent, ModelEventStream, PaidByOthers } from './ports.ts'
 import { usageTally } from './usage-tally.ts'
 
 type Options = {
   span: MeterSpan
   /** Absent for an answer from the cache. */
   held: Held | undefined
-  /** Whether this caller pays for what is generated: not who joined another's answer. */
-  pays: boolean
+  /** What this caller does not pay for: all of it who joined another's answer. Asked when it is needed, for that caller may leave. */
+  paidByOthers: () => PaidByOthers
   signal: AbortSignal
 }
 
@@ -21,7 +22,10 @@ export type AccountedEvents = {
 }
 
 /** Passes the events on unchanged. By hand rather than as a generator: `return` must reach the model while `next` still waits. */
-export function accountedEvents(events: ModelEventStream, { span, held, pays, signal }: Options): AccountedEvents {
+export function accountedEvents(
+  events: ModelEventStream,
+  { span, held, paidByOthers, signal }: Options,
+): AccountedEvents {
   const source = events[Symbol.asyncIterator]()
   const tally = usageTally()
   const open = new Set<number>()
@@ -36,15 +40,14 @@ export function accountedEvents(events: ModelEventStream, { span, held, pays, si
     ended = true
     signal.removeEventListener('abort', onHangUp)
     const usage = tally.usage()
-    held?.end(pays ? tally.spent() : undefined)
+    const spent = tally.spent()
+    held?.end(spent && due(spent, paidByOthers()))
     span.end({
       status: code === undefined ? 'success' : 'error',
       ...(code === undefined ? {} : { code }),
       ...(usage === undefined ? {} : { usage }),
     })
   }
-
-  if (!pays) held?.payNothing()
 
   // A caller who is gone may never ask for the next event.
   const onHangUp = () => end('caller_gone')
@@ -58,10 +61,16 @@ export function accountedEvents(events: ModelEventStream, { span, held, pays, si
       return { done: true, value: undefined }
     }
     tally.add(step.value)
-    if (!held || !pays || ended) return step
+    if (!held || ended) return step
     note(step.value)
-    const covered = held.cover({ promptTokens: tally.promptTokens(), completionTokens: tally.completionTokens() })
-    return covered === true ? step : covered.then((paid) => passOnIf(paid, step), failFromStore)
+    const paid = paidByOthers()
+    if (paid === 'all') return step
+    const promptTokens = tally.promptTokens()
+    const covered = held.cover({
+      promptTokens: promptTokens === undefined ? undefined : Math.max(0, promptTokens - paid.promptTokens),
+      completionTokens: tally.completionTokens() - paid.completionTokens,
+    })
+    return covered === true ? step : covered.then((verdict) => passOnIf(verdict, step), failFromStore)
   }
 
   /** Which choices there are, and which of them are done. */
@@ -137,4 +146,13 @@ export function accountedEvents(events: ModelEventStream, { span, held, pays, si
     },
   }
   return { events: { [Symbol.asyncIterator]: () => iterator }, blocked: () => end('content_blocked') }
+}
+
+/** Undefined when all is paid for. */
+function due(usage: Usage, paid: PaidByOthers): Usage | undefined {
+  if (paid === 'all') return undefined
+  if (paid.promptTokens === 0 && paid.completionTokens === 0) return usage
+  const prompt = Math.max(usage.prompt_tokens - paid.promptTokens, 0)
+  const completion = Math.max(usage.completion_tokens - paid.completionTokens, 0)
+  return { ...usage, prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion }
 }

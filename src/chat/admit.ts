@@ -6,8 +6,6 @@ import type { Admission, Budgets, Covered, Demand, Progress } from './ports.ts'
 export type Held = {
   /** As of Reservation. */
   cover(progress: Progress): true | Promise<Covered>
-  /** Somebody else pays for this answer: gives the reserved amount back, and keeps the place. Before any `cover`. */
-  payNothing(): void
   /** Once. Undefined when nothing was generated. */
   end(usage: Usage | undefined): void
   /** The answer never began. */
@@ -27,21 +25,11 @@ export async function admit(ports: { admission: Admission; budgets: Budgets }, d
     if (reserved.status === 'fulfilled') reserved.value.settle(undefined)
     throw entered.status === 'rejected' ? entered.reason : (reserved as PromiseRejectedResult).reason
   }
-  let isSettled = false
-  const settle = (usage: Usage | undefined) => {
-    if (!isSettled) reserved.value.settle(usage)
-    isSettled = true
-  }
   const end = (usage: Usage | undefined) => {
     entered.value.leave(usage)
-    settle(usage)
+    reserved.value.settle(usage)
   }
-  return {
-    cover: (progress) => reserved.value.cover(progress),
-    payNothing: () => settle(undefined),
-    end,
-    release: () => end(undefined),
-  }
+  return { cover: (progress) => reserved.value.cover(progress), end, release: () => end(undefined) }
 }
 
 async function attempted<Value>(step: () => Value | Promise<Value>): Promise<Value> {

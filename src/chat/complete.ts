@@ -6,7 +6,16 @@
 import { AppError, toAppError } from '../errors.ts'
 import { accountedEvents } from './accounted-events.ts'
 import { admit } from './admit.ts'
-import type { CacheNote, CompleteCall, CompletePorts, Completion, OpenAnswer, OpenedAnswer } from './ports.ts'
+import type {
+  CacheNote,
+  CompleteCall,
+  CompletePorts,
+  Completion,
+  OpenAnswer,
+  OpenedAnswer,
+  PaidByOthers,
+  SharedAnswer,
+} from './ports.ts'
 import { prepareRequest } from './prepare-request.ts'
 import { withPrompt } from './with-prompt.ts'
 
@@ -53,12 +62,11 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
           { ...prepareRequest(request, ports.drawSeed), requestId: call.requestId },
           openSignal,
         )
-      const { answer, note } = await openedAnswer(look, open, signal)
+      const { answer, note, paidByOthers } = await openedAnswer(look, open, signal)
       span.firstToken()
 
       // 7. Settle and meter when the answer ends, however it ends; the output filter sits on top, for what it masks is paid for.
-      const pays = note.status === 'miss' || note.status === 'bypass'
-      const accounted = accountedEvents(answer.events, { span, held, pays, signal })
+      const accounted = accountedEvents(answer.events, { span, held, paidByOthers, signal })
       return {
         deployment: { id: answer.deployment.id, model: answer.deployment.model },
         events: filter ? filter.output(accounted.events, accounted.blocked, flags) : accounted.events,
@@ -77,13 +85,21 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
   }
 }
 
+type Opened = { answer: OpenedAnswer; note: CacheNote; paidByOthers: SharedAnswer['paidByOthers'] }
+
 async function openedAnswer(
   look: Awaited<ReturnType<CompletePorts['cache']['look']>>,
   open: OpenAnswer,
   signal: AbortSignal,
-): Promise<{ answer: OpenedAnswer; note: CacheNote }> {
-  if (look === undefined) return { answer: await open(signal), note: { status: 'bypass' } }
-  if (look.kind === 'hit') return { answer: look.answer, note: { status: 'hit', ageSeconds: look.ageSeconds } }
-  const { joined, answer } = await look.share(open, signal)
-  return { answer, note: { status: joined ? 'join' : 'miss' } }
+): Promise<Opened> {
+  if (look === undefined) {
+    return { answer: await open(signal), note: { status: 'bypass' }, paidByOthers: () => NOTHING }
+  }
+  if (look.kind === 'hit') {
+    return { answer: look.answer, note: { status: 'hit', ageSeconds: look.ageSeconds }, paidByOthers: () => 'all' }
+  }
+  const { joined, answer, paidByOthers } = await look.share(open, signal)
+  return { answer, note: { status: joined ? 'join' : 'miss' }, paidByOthers }
 }
+
+const NOTHING: PaidByOthers = { promptTokens: 0, completionTokens: 0 }

@@ -216,11 +216,23 @@ export type CacheLook =
        * Opens the answer, or joins an identical one that is being opened or given. `open` gets a signal of its own, so that the model
        * goes on while a joined caller remains. A complete answer is stored when it ends.
        */
-      share(open: OpenAnswer, signal: AbortSignal): Promise<{ joined: boolean; answer: OpenedAnswer }>
+      share(open: OpenAnswer, signal: AbortSignal): Promise<SharedAnswer>
     }
+
+export type SharedAnswer = {
+  /** Whether another request asked the model. */
+  joined: boolean
+  answer: OpenedAnswer
+  /** Who asked pays; when that caller leaves, one who goes on reading pays for the rest. So it is to be asked when it is needed. */
+  paidByOthers(): PaidByOthers
+}
+
+/** What of an answer's tokens its reader does not pay for. */
+export type PaidByOthers = 'all' | { promptTokens: number; completionTokens: number }
 
 export type OpenAnswer = (signal: AbortSignal) => Promise<OpenedAnswer>
 
+/** Events may be shared with other readers: they are never changed, only copied. */
 export type OpenedAnswer = { deployment: { id: string; model: string }; events: ModelEventStream }
 
 export type CompletePorts = {

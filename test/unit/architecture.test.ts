@@ -109,6 +109,7 @@ const PACKAGES: Record<string, RegExp> = {
   'wiring.ts': /^cloudflare:workers$/,
   'budgets/': /^(cloudflare:workers|node:buffer)$/,
   'auth/': /^(node:crypto|cloudflare:workers|jose|zod\/mini)$/,
+  'cache/': /^(node:crypto|@upstash\/redis\/cloudflare)$/,
   'upstream/': /^zod\/mini$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
   'observe/': /^cloudflare:workers$/,

@@ -401,23 +401,6 @@ describe('a completion', () => {
     expect(leave.mock.calls).toEqual([[undefined], [USAGE]])
   })
 
-  test('that joined another’s gives its reservation back at once, keeps its place, and pays nothing', async () => {
-    const { settle, leave, cover } = { settle: vi.fn(), leave: vi.fn(), cover: vi.fn() }
-    const { ports, call } = host(async () => batches(STOP, chunk([], { usage: USAGE })))
-    const cache: CompletePorts['cache'] = {
-      look: () => ({ kind: 'miss', share: async (open, signal) => ({ joined: true, answer: await open(signal) }) }),
-    }
-    const held = { admission: { enter: () => ({ leave }) }, budgets: { reserve: () => ({ cover, settle }) } }
-    const { events, cache: note } = await complete({ ...ports, ...held, cache }, { ...call(), caching: { mode: 'on' } })
-    expect(note).toEqual({ status: 'join' })
-    expect(settle.mock.calls).toEqual([[undefined]])
-    expect(leave).not.toHaveBeenCalled()
-    await read(events)
-    expect(settle).toHaveBeenCalledOnce()
-    expect(leave).toHaveBeenCalledOnce()
-    expect(cover).not.toHaveBeenCalled()
-  })
-
   describe('whose budget refuses more', () => {
     const USED = { prompt_tokens: 2, completion_tokens: 2, total_tokens: 4 }
     const answer = async () =>

@@ -189,7 +189,7 @@ describe('the model is asked', () => {
     const model = fakeModel(wholeAnswer(...HELLO))
     await post(CHAT, { ...HI, seed: 7 })
     expect(model.lastCall().body).toMatchObject({ seed: 7, perigee: { gather_ms: 250 } })
-    await post(CHAT, { ...HI, seed: 7, stream: true })
+    await post(CHAT, { ...HI, seed: 8, stream: true })
     expect(model.lastCall().body).not.toHaveProperty('perigee')
   })
 

@@ -9,7 +9,7 @@ import type { AppEnv } from '../route.ts'
 const PREFLIGHT_SECONDS = 7_200
 
 /** What a page may read beyond the headers that are always readable. */
-const EXPOSED = 'x-request-id, retry-after'
+const EXPOSED = 'x-request-id, retry-after, x-perigee-cache, age'
 
 export function cors(): MiddlewareHandler<AppEnv> {
   return async (context, next) => {

@@ -27,13 +27,17 @@ const STREAMING =
   'With `"stream": true` the answer comes as server-sent events and ends with `data: [DONE]`. An answer that fails midway ends with ' +
   'an event `data: {"error": ...}` and without `[DONE]`: whatever lacks it is not complete.'
 
+const CACHING =
+  ' Answers to requests with temperature 0 or a seed are remembered and shared; the header `x-perigee-cache: on` or `off` and ' +
+  '`Cache-Control` (no-cache, no-store, max-age) say otherwise. The answer has `x-perigee-cache`: hit, miss, join or bypass, and a hit has `Age`.'
+
 /** By method and path of the route table. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'POST /v1/chat/completions': {
     id: 'createChatCompletion',
     tag: 'Completions',
     summary: 'Answer a conversation',
-    description: `As OpenAI's, for its clients. ${STREAMING}`,
+    description: `As OpenAI's, for its clients. ${STREAMING}${CACHING}`,
     request: {
       schema: 'ChatRequest',
       example: { model: ALIAS, messages: [{ role: 'user', content: 'What is 7 + 5?' }], temperature: 0, stream: true },
@@ -65,7 +69,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'createCompletion',
     tag: 'Completions',
     summary: 'Continue a text or token ids',
-    description: `As OpenAI's, for its clients. ${STREAMING}`,
+    description: `As OpenAI's, for its clients. ${STREAMING}${CACHING}`,
     request: {
       schema: 'TextRequest',
       example: { model: ALIAS, prompt: 'One, two, three,', max_tokens: 8, temperature: 0 },
@@ -141,7 +145,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'generate',
     tag: 'Completions',
     summary: 'Continue a text with the default model',
-    description: 'The smallest way in: a text goes in, its likeliest continuation comes out.',
+    description: `The smallest way in: a text goes in, its likeliest continuation comes out.${CACHING}`,
     request: { schema: 'GenerateRequest', example: { text: 'One, two, three,', max_length: 8 } },
     answers: { 'application/json': { schema: 'GenerateResponse', example: { generated_text: ' four, five, six,' } } },
     errors: COMPLETION,

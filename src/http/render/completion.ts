@@ -3,7 +3,9 @@ import { assembleChat, assembleText } from '../../chat/assemble.ts'
 import { callerView } from '../../chat/caller-view.ts'
 import { complete } from '../../chat/complete.ts'
 import type { CallerRequest } from '../../chat/ports.ts'
+import { cacheDirective } from '../cache-directive.ts'
 import { type AppContext, principalOf } from '../route.ts'
+import { cacheHeaders } from './cache-headers.ts'
 import { eventStream } from './event-stream.ts'
 
 const STREAM_HEADERS = {
@@ -29,13 +31,15 @@ export async function respondWithCompletion(context: AppContext, request: Caller
     request,
     requestId,
     signal: hangUp.signal,
+    caching: cacheDirective((name) => context.req.header(name)),
   })
   const view = callerView(request)
+  const headers = cacheHeaders(completion.cache)
   if (request.body.stream !== true) {
     const assemble = request.kind === 'chat' ? assembleChat : assembleText
-    return context.json(await assemble(completion.events, view))
+    return context.json(await assemble(completion.events, view), 200, headers)
   }
   const { body, ending } = eventStream(completion.events, { view, requestId, hangUp: () => hangUp.abort() })
   context.set('ending', ending)
-  return context.body(body, 200, STREAM_HEADERS)
+  return context.body(body, 200, { ...STREAM_HEADERS, ...headers })
 }

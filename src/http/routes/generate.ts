@@ -2,7 +2,9 @@
 import { assembleText } from '../../chat/assemble.ts'
 import { complete } from '../../chat/complete.ts'
 import { type GenerateResponse, generateRequestSchema } from '../../contract/generate.ts'
+import { cacheDirective } from '../cache-directive.ts'
 import { readJson } from '../read-json.ts'
+import { cacheHeaders } from '../render/cache-headers.ts'
 import { principalOf, type Route } from '../route.ts'
 
 export const generate: Route = {
@@ -23,12 +25,11 @@ export const generate: Route = {
       },
       requestId: context.get('requestId'),
       signal: context.req.raw.signal,
+      caching: cacheDirective((name) => context.req.header(name)),
     })
     const { choices } = await assembleText(completion.events, { tokenIds: false })
     const flags = choices[0]?.perigee?.flags
-    return context.json({
-      generated_text: choices[0]?.text ?? '',
-      ...(flags ? { flags } : {}),
-    } satisfies GenerateResponse)
+    const answer = { generated_text: choices[0]?.text ?? '', ...(flags ? { flags } : {}) } satisfies GenerateResponse
+    return context.json(answer, 200, cacheHeaders(completion.cache))
   },
 }

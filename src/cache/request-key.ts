@@ -1,0 +1,32 @@
+/** The name under which an answer is remembered: everything that can change it, hashed. */
+import { hash } from 'node:crypto'
+import type { CacheQuestion, Deployment } from '../chat/ports.ts'
+import { canonicalText } from './canonical-text.ts'
+
+/** Another number whenever the canonical text or what is stored changes its form, for stores outlive deployments. */
+const VERSION = 1
+
+/**
+ * The tenant, in the clear so that what a tenant has can be found, and the SHA-256 of all else. Undefined for what cannot be named.
+ * The model's version is that of its deployments: their ids and the names that their endpoints know them by. Not `system_fingerprint`,
+ * which nobody knows before the answer, and in which replicas may differ that answer alike.
+ */
+export function requestKey({ principal, alias, request, deployments }: CacheQuestion): string | undefined {
+  const text = canonicalText(request)
+  if (text === undefined) return undefined
+  const { tenantId } = principal
+  const whole = `${VERSION}\n${tenantId}\n${alias.length}:${alias}${markOf(deployments)}${text}`
+  // UTF-8 has no half of a pair, and would make one character of all of them.
+  return `${tenantId}.${hash('sha256', whole.isWellFormed() ? whole : `!${JSON.stringify(whole)}`, 'base64url')}`
+}
+
+const marks = new WeakMap<readonly Deployment[], string>()
+
+/** In any order, for routing may change it; but of the first one the model, which is the one that is meant. */
+function markOf(deployments: readonly Deployment[]): string {
+  const known = marks.get(deployments)
+  if (known !== undefined) return known
+  const mark = JSON.stringify([deployments[0]?.model, deployments.map(({ id, model }) => [id, model]).sort()])
+  marks.set(deployments, mark)
+  return mark
+}
