@@ -1,5 +1,7 @@
 /** The Worker's bindings and variables as the platform hands them over. Variables are raw text: only src/config.ts reads them. */
+
 import type { SignInGuard } from './auth/sign-in-guard.ts'
+import type { BudgetLedger } from './budgets/budget-object.ts'
 import type { Conversation } from './conversation/conversation.ts'
 import type { Config } from './directory/config-object.ts'
 import type { Limits } from './limits/limit-object.ts'
@@ -12,6 +14,8 @@ type Bindings = Readonly<{
   RESERVE: KVNamespace
   CONVERSATION: DurableObjectNamespace<Conversation>
   LIMITS: DurableObjectNamespace<Limits>
+  /** One for each tenant, by its id. */
+  BUDGET: DurableObjectNamespace<BudgetLedger>
   METRICS: DurableObjectNamespace<Metrics>
   /** What has changed in DB, for isolates to ask. */
   CONFIG: DurableObjectNamespace<Config>

@@ -24,7 +24,14 @@ import { tenantAdmin } from './auth/tenant-admin.ts'
 import { tenantStore } from './auth/tenant-store.ts'
 import { userAdmin } from './auth/user-admin.ts'
 import { userStore } from './auth/user-store.ts'
-import { noBudgets } from './budgets/no-budgets.ts'
+import type { BudgetSet } from './budgets/budget.ts'
+import { budgetAdmin } from './budgets/budget-admin.ts'
+import { budgetStore } from './budgets/budget-store.ts'
+import { countPrompt } from './budgets/count-prompt.ts'
+import { leasedBudgets } from './budgets/leased-budgets.ts'
+import type { Price, Prices } from './budgets/price.ts'
+import { priceStore } from './budgets/price-store.ts'
+import { usageStore } from './budgets/usage-store.ts'
 import { wiredCache } from './cache/wired-cache.ts'
 import type { AnswerCache, Deployment, Principal, TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
@@ -121,6 +128,17 @@ function makeWiring(env: Env): Wiring {
     newId: () => crypto.randomUUID(),
     changed: isolateDirectory.changed,
   })
+  const counter = tokenCounter(endpoint)
+  const stored = { db: env.DB, now: Date.now, changed: isolateDirectory.changed }
+  const budgets = budgetStore(stored)
+  const prices = priceStore(stored)
+  const priceTable = isolateDirectory.remember<Price[], Prices>({
+    kind: 'price',
+    load: () => prices.current(),
+    prepare: (current) => new Map((current ?? []).map((price) => [price.model, price])),
+    // The installation's, not a tenant's.
+    key: () => 'all',
+  })
   const filterRules = filterStore({ db: env.DB, now: Date.now, changed: isolateDirectory.changed })
   const filterSets = compiledSets(
     isolateDirectory.remember<FilterRules>({ kind: 'filter', load: filterRules.rulesOf, keysMax: FILTER_RULES_MAX }),
@@ -148,14 +166,23 @@ function makeWiring(env: Env): Wiring {
   return {
     config,
     directory: isolateDirectory,
-    tokenCounter: tokenCounter(endpoint),
+    tokenCounter: counter,
     complete: {
       models,
       prompts: storedPrompts(rememberedPrompts(isolateDirectory, prompts)),
       filters: tenantFilters(filterSets),
       cache: cacheOf(config),
       admission: limits.admission,
-      budgets: noBudgets,
+      budgets: leasedBudgets({
+        budgetsOf: isolateDirectory.remember<BudgetSet>({ kind: 'budget', load: budgets.all }),
+        prices: () => priceTable('all'),
+        exchange: async (tenantId, report) => env.BUDGET.getByName(tenantId).exchange(report),
+        countPrompt: countPrompt(counter),
+        waitUntil,
+        nowMs: Date.now,
+        sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+        newIsolateId: () => crypto.randomUUID(),
+      }),
       attempt: attemptInOrder(),
       meter: metrics.meter,
       drawSeed,
@@ -170,6 +197,13 @@ function makeWiring(env: Env): Wiring {
     limitTable: limitTable({ db: env.DB, changed: isolateDirectory.changed, nowMs: () => Date.now() }),
     metrics: metrics.reader,
     promptLibrary: promptLibrary(prompts),
+    budgets: budgetAdmin({
+      store: budgets,
+      use: async (tenantId, ids) => env.BUDGET.getByName(tenantId).use(ids),
+      now: Date.now,
+    }),
+    prices,
+    usage: usageStore(env.DB),
     filterRules,
     moderations: tenantModerations(filterSets),
     settings: {

@@ -3,6 +3,7 @@ import { createApp } from './app.ts'
 
 // biome-ignore lint/performance/noBarrelFile: the platform finds the classes of Durable Objects among the entry's exports.
 export { SignInGuard } from './auth/sign-in-guard.ts'
+export { BudgetLedger } from './budgets/budget-object.ts'
 export { Conversation } from './conversation/conversation.ts'
 export { Config } from './directory/config-object.ts'
 export { Limits } from './limits/limit-object.ts'

@@ -3,7 +3,7 @@ import type { Usage } from '../contract/chat-completion.ts'
 import { type ErrorCode, toAppError } from '../errors.ts'
 import type { Held } from './admit.ts'
 import { cutShort } from './cut-short.ts'
-import type { MeterSpan, ModelEvent, ModelEventStream, PaidByOthers } from './ports.ts'
+import type { Covered, MeterSpan, ModelEvent, ModelEventStream, PaidByOthers } from './ports.ts'
 import { usageTally } from './usage-tally.ts'
 
 type Options = {
@@ -28,15 +28,20 @@ export function accountedEvents(
 ): AccountedEvents {
   const source = events[Symbol.asyncIterator]()
   const tally = usageTally()
+  const open = new Set<number>()
+  const finished = new Set<number>()
+  let lastEvent: ModelEvent | undefined
   let ended = false
-  let isCut = false
+  /** `last`: what is paid for has been passed on; the next step ends the answer. */
+  let course: 'running' | 'last' | 'over' = 'running'
 
   function end(code?: ErrorCode): void {
     if (ended) return
     ended = true
     signal.removeEventListener('abort', onHangUp)
     const usage = tally.usage()
-    held?.end(usage && due(usage, paidByOthers()))
+    const spent = tally.spent()
+    held?.end(spent && due(spent, paidByOthers()))
     span.end({
       status: code === undefined ? 'success' : 'error',
       ...(code === undefined ? {} : { code }),
@@ -57,18 +62,67 @@ export function accountedEvents(
     }
     tally.add(step.value)
     if (!held || ended) return step
+    note(step.value)
     const paid = paidByOthers()
     if (paid === 'all') return step
-    const covered = held.cover(tally.completionTokens() - paid.completionTokens)
-    return covered === true ? step : covered.then((paid) => (paid ? step : cut(step.value)))
+    const promptTokens = tally.promptTokens()
+    const covered = held.cover({
+      promptTokens: promptTokens === undefined ? undefined : Math.max(0, promptTokens - paid.promptTokens),
+      completionTokens: tally.completionTokens() - paid.completionTokens,
+    })
+    return covered === true ? step : covered.then((verdict) => passOnIf(verdict, step), failFromStore)
   }
 
-  /** The budget ends here: what was not paid for is not sent, and the model stops. */
-  async function cut(batch: readonly ModelEvent[]): Promise<Step> {
-    isCut = true
+  /** Which choices there are, and which of them are done. */
+  function note(batch: readonly ModelEvent[]): void {
+    for (const event of batch) {
+      lastEvent = event
+      for (const { index, finish_reason } of event.choices) {
+        if (finish_reason) {
+          open.delete(index)
+          finished.add(index)
+        } else if (!finished.has(index)) open.add(index)
+      }
+    }
+  }
+
+  function passOnIf(covered: Covered, step: { done?: false; value: readonly ModelEvent[] }): Step | Promise<Step> {
+    // An answer that is complete grows no more: only its usage is still to come.
+    const saysNothing = step.value.every((event) => event.choices.length === 0)
+    if (covered === 'paid' || (open.size === 0 && (covered === 'last' || saysNothing))) return step
+    if (covered === 'unpaid') {
+      // What is not sent did not finish anything for the caller.
+      for (const event of step.value) for (const { index } of event.choices) open.add(index)
+      return cut()
+    }
+    course = 'last'
+    return step
+  }
+
+  /** The budget ends here, and the model stops. */
+  async function cut(): Promise<Step> {
+    course = 'over'
     end('insufficient_quota')
     await source.return?.()
-    return { done: false, value: cutShort(batch, tally.usage()) }
+    return lastEvent
+      ? {
+          done: false,
+          value: cutShort(
+            lastEvent,
+            [...open].sort((a, b) => a - b),
+            tally.usage(),
+          ),
+        }
+      : { done: true, value: undefined }
+  }
+
+  /** Nobody can say whether there is money for more. */
+  async function failFromStore(thrown: unknown): Promise<never> {
+    course = 'over'
+    const error = toAppError(thrown)
+    end(error.code)
+    await source.return?.()
+    throw error
   }
 
   function fail(thrown: unknown): never {
@@ -77,8 +131,14 @@ export function accountedEvents(
     throw error
   }
 
+  async function next(): Promise<Step> {
+    if (course === 'over') return { done: true, value: undefined }
+    if (course === 'last') return cut()
+    return source.next().then(passOn, fail)
+  }
+
   const iterator: AsyncIterator<readonly ModelEvent[], undefined> = {
-    next: () => (isCut ? Promise.resolve({ done: true, value: undefined }) : source.next().then(passOn, fail)),
+    next,
     async return() {
       end('caller_gone')
       await source.return?.()

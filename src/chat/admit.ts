@@ -1,11 +1,11 @@
 /** The step that asks whether the caller may have an answer: limits and budget at the same time, both or neither. */
 import type { Usage } from '../contract/chat-completion.ts'
-import type { Admission, Budgets, Demand } from './ports.ts'
+import type { Admission, Budgets, Covered, Demand, Progress } from './ports.ts'
 
 /** What is held for one answer until it ends. */
 export type Held = {
   /** As of Reservation. */
-  cover(completionTokens: number): true | Promise<boolean>
+  cover(progress: Progress): true | Promise<Covered>
   /** Once. Undefined when nothing was generated. */
   end(usage: Usage | undefined): void
   /** The answer never began. */
@@ -29,7 +29,7 @@ export async function admit(ports: { admission: Admission; budgets: Budgets }, d
     entered.value.leave(usage)
     reserved.value.settle(usage)
   }
-  return { cover: (tokens) => reserved.value.cover(tokens), end, release: () => end(undefined) }
+  return { cover: (progress) => reserved.value.cover(progress), end, release: () => end(undefined) }
 }
 
 async function attempted<Value>(step: () => Value | Promise<Value>): Promise<Value> {

@@ -51,7 +51,8 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
       : undefined
 
     // 5. Limits that need the alias, and the budget, side by side. A hit needs neither.
-    const held = look?.kind === 'hit' ? undefined : await admit(ports, { principal, alias, request })
+    const held =
+      look?.kind === 'hit' ? undefined : await admit(ports, { principal, alias, request, requestId: call.requestId })
 
     try {
       // 6. Upstream attempts, the first event included; or an identical request's answer.

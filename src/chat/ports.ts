@@ -115,6 +115,7 @@ export type Demand = {
   /** As the caller wrote it; known by now. */
   alias: string
   request: ModelRequest
+  requestId: string
 }
 
 /** Limits that need the alias: tokens per minute, requests per model, streams at once. */
@@ -136,13 +137,22 @@ export type Budgets = {
 
 export type Reservation = {
   /**
-   * Told how many tokens the answer has so far, before they are sent. `true`: paid for. A promise: a step more is being asked for;
-   * when it resolves to false, the answer ends here.
+   * Told how far the answer is, before that is sent. `true`: paid for. A promise: more is being asked for. Rejects with
+   * store_unavailable when nobody can say.
    */
-  cover(completionTokens: number): true | Promise<boolean>
+  cover(progress: Progress): true | Promise<Covered>
   /** Once, however the answer ended. Undefined usage releases everything. Never throws, never waits. */
   settle(usage: Usage | undefined): void
 }
+
+export type Progress = {
+  /** Undefined until the model has told. */
+  promptTokens: number | undefined
+  completionTokens: number
+}
+
+/** `last`: so much is paid for, and nothing after it. `unpaid`: what was not sent yet may not be. */
+export type Covered = 'paid' | 'last' | 'unpaid'
 
 /** What a tenant forbids to be said. */
 export type Filters = {

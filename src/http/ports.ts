@@ -198,6 +198,97 @@ export type PromptLibrary = {
   diff(tenantId: string, id: string, from: number, to: number): Promise<string>
 }
 
+export type BudgetRecord = {
+  id: string
+  period: 'day' | 'month'
+  unit: 'tokens' | 'cost'
+  /** Absent: of the whole tenant. */
+  keyId?: string
+  limit: number
+  version: number
+  updatedAtMs: number
+  /** Settled in the present period. */
+  spent: number
+  /** Held by isolates that fell silent: counts as spent until they tell otherwise. */
+  presumed: number
+  /** Held by answers that run, and in store for the next. */
+  reserved: number
+  left: number
+  resetsAtMs: number
+}
+
+/** A tenant's budgets, with what is spent of them. Rejects with stale_write, invalid_request or store_unavailable. */
+export type BudgetAdmin = {
+  list(tenantId: string, page: PageRequest): Promise<Page<BudgetRecord>>
+  get(tenantId: string, id: string): Promise<BudgetRecord | undefined>
+  /** `version`: only if that one is there. */
+  put(tenantId: string, id: string, limit: number, version?: number): Promise<BudgetRecord>
+  /** Whether there was one. */
+  remove(tenantId: string, id: string): Promise<boolean>
+}
+
+/** Micro-units of the installation's currency for a million tokens. */
+export type PriceRecord = {
+  model: string
+  version: number
+  input: number
+  cachedInput: number
+  output: number
+  sinceMs: number
+}
+
+/** The installation's prices by alias. A version never changes. */
+export type PriceAdmin = {
+  list(page: PageRequest): Promise<Page<PriceRecord>>
+  /** Newest first. */
+  versions(model: string, page: PageRequest): Promise<Page<PriceRecord>>
+  put(model: string, price: { input: number; cachedInput: number; output: number }): Promise<PriceRecord>
+}
+
+export type UsageRecord = {
+  id: string
+  /** Where a list goes on after it. */
+  cursor: string
+  requestId: string
+  keyId: string
+  userId?: string
+  model: string
+  promptTokens: number
+  cachedTokens: number
+  completionTokens: number
+  chargedTokens: number
+  costNano: number
+  priceVersion: number
+  startedAtMs: number
+  endedAtMs: number
+}
+
+export type UsageQuery = PageRequest & {
+  fromMs?: number
+  toMs?: number
+  keyId?: string
+  userId?: string
+  model?: string
+}
+
+export type UsageSumQuery = Omit<UsageQuery, 'after'> & { by: 'day' | 'model' | 'key' }
+
+export type UsageSum = {
+  /** A day as 2026-11-24, a model or a key. */
+  name: string
+  requests: number
+  promptTokens: number
+  cachedTokens: number
+  completionTokens: number
+  costNano: number
+}
+
+/** Every answer that was paid for, seconds after it ended. */
+export type UsageReader = {
+  list(tenantId: string, query: UsageQuery): Promise<Page<UsageRecord>>
+  sums(tenantId: string, query: UsageSumQuery): Promise<UsageSum[]>
+}
+
 /** A tenant's filter rules as they are stored. Rejects with store_unavailable. */
 export type FilterRuleStore = {
   /** In the order of their names. */
@@ -259,6 +350,9 @@ export type HttpPorts = {
   limitTable: LimitTable
   metrics: MetricsReader
   promptLibrary: PromptLibrary
+  budgets: BudgetAdmin
+  prices: PriceAdmin
+  usage: UsageReader
   filterRules: FilterRuleStore
   moderations: Moderations
   settings: HttpSettings

@@ -1,5 +1,6 @@
 /** Every route, in one table. */
 import type { Route } from './route.ts'
+import { deleteBudget, listBudgets, putBudget, retrieveBudget } from './routes/admin-budgets.ts'
 import { deleteFilter, getFilter, listFilters, putFilter } from './routes/admin-filters.ts'
 import {
   changeIdentityProvider,
@@ -9,7 +10,9 @@ import {
   retrieveIdentityProvider,
 } from './routes/admin-identity-providers.ts'
 import { createKey, getKey, listKeys, patchKey, revokeKey, rotateKey } from './routes/admin-keys.ts'
+import { listPrices, listPriceVersions, putPrice } from './routes/admin-prices.ts'
 import { createTenant, deleteTenant, getTenant, listTenants, patchTenant } from './routes/admin-tenants.ts'
+import { listUsage, sumUsage } from './routes/admin-usage.ts'
 import { changeUser, createUser, deleteUser, listUsers, retrieveUser } from './routes/admin-users.ts'
 import { authRegister } from './routes/auth-register.ts'
 import { authLogout, authMe } from './routes/auth-session.ts'
@@ -62,6 +65,15 @@ export const routes: readonly Route[] = [
   diffPromptVersions,
   pointPromptLabel,
   removePromptLabel,
+  listBudgets,
+  retrieveBudget,
+  putBudget,
+  deleteBudget,
+  listPrices,
+  listPriceVersions,
+  putPrice,
+  listUsage,
+  sumUsage,
   moderations,
   listFilters,
   getFilter,

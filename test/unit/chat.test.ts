@@ -9,11 +9,13 @@ import { mergeDelta } from '../../src/chat/merge-delta.ts'
 import type {
   CompleteCall,
   CompletePorts,
+  Covered,
   Deployment,
   MeterSpan,
   ModelEvent,
   ModelEventStream,
   ModelRequest,
+  Progress,
 } from '../../src/chat/ports.ts'
 import { prepareRequest } from '../../src/chat/prepare-request.ts'
 import type { ChatChunk, ChatRequest, TextResponse } from '../../src/contract/chat-completion.ts'
@@ -399,22 +401,108 @@ describe('a completion', () => {
     expect(leave.mock.calls).toEqual([[undefined], [USAGE]])
   })
 
-  test('ends with the finish reason length and its usage when its budget refuses more, and stops the model', async () => {
-    const settle = vi.fn()
-    const { ports, call, ends } = host(async () =>
+  describe('whose budget refuses more', () => {
+    const USED = { prompt_tokens: 2, completion_tokens: 2, total_tokens: 4 }
+    const answer = async () =>
       batches(
         chunk([{ delta: { content: 'a' }, token_ids: [7] }], { prompt_token_ids: [1, 2] }),
-        chunk([{ delta: { content: 'b' }, token_ids: [8] }]),
+        chunk([
+          { index: 0, delta: { content: 'b' }, token_ids: [8], finish_reason: 'stop' },
+          { index: 1, delta: { content: 'c' }, token_ids: [] },
+        ]),
+        chunk([{ index: 1, delta: { content: 'd' }, token_ids: [9] }]),
+        chunk([{ index: 1, finish_reason: 'stop' }]),
+        chunk([], { usage: USAGE }),
+      )
+
+    async function cutBy(covered: (progress: Progress) => true | Promise<Covered>) {
+      const settle = vi.fn()
+      const told: Progress[] = []
+      const { ports, call, ends } = host(answer)
+      const cover = (progress: Progress) => {
+        told.push(progress)
+        return covered(progress)
+      }
+      const events = await read(
+        (await complete({ ...ports, budgets: { reserve: () => ({ cover, settle }) } }, call())).events,
+      )
+      const finishes = events.flatMap(({ choices }) =>
+        choices.map(({ index, finish_reason }) => [index, finish_reason]),
+      )
+      return { events, settle, told, ends, finishes }
+    }
+
+    test('before it was sent, ends with the finish reason length, a code and its usage', async () => {
+      const { events, settle, told, ends, finishes } = await cutBy(({ completionTokens }) =>
+        completionTokens < 2 ? true : Promise.resolve('unpaid'),
+      )
+      expect(told).toEqual([
+        { promptTokens: 2, completionTokens: 1 },
+        { promptTokens: 2, completionTokens: 2 },
+      ])
+      expect(finishes).toEqual([
+        [0, null],
+        [0, 'length'],
+        [1, 'length'],
+      ])
+      expect(events[1]?.choices[0]).toMatchObject({ stop_reason: 'insufficient_quota' })
+      expect(events.at(-1)?.usage).toEqual(USED)
+      expect(settle.mock.calls).toEqual([[USED]])
+      expect(ends).toEqual([{ status: 'error', code: 'insufficient_quota', usage: USED }])
+    })
+
+    test('after what is paid for, sends that first, and finishes only what is not finished', async () => {
+      const { finishes, settle } = await cutBy(({ completionTokens }) =>
+        completionTokens < 2 ? true : Promise.resolve('last'),
+      )
+      expect(finishes).toEqual([
+        [0, null],
+        [0, 'stop'],
+        [1, null],
+        [1, 'length'],
+      ])
+      expect(settle.mock.calls).toEqual([[USED]])
+    })
+
+    test('when it is complete already, is a success', async () => {
+      const { events, ends } = await cutBy(() => Promise.resolve('paid'))
+      const { events: refused, ends: refusedEnds } = await cutBy(({ completionTokens, promptTokens }) =>
+        promptTokens === USAGE.prompt_tokens
+          ? Promise.resolve('unpaid')
+          : completionTokens < 4
+            ? true
+            : Promise.resolve('last'),
+      )
+      expect(refused).toEqual(events)
+      expect(refusedEnds).toEqual(ends)
+    })
+
+    test('is an error when nobody can say whether it is paid for', async () => {
+      const settle = vi.fn()
+      const { ports, call, ends } = host(answer)
+      const down = new AppError('store_unavailable', 'down')
+      const budgets = { reserve: () => ({ cover: () => Promise.reject(down), settle }) }
+      await expect(read((await complete({ ...ports, budgets }, call())).events)).rejects.toBe(down)
+      expect(settle).toHaveBeenCalledOnce()
+      expect(ends).toMatchObject([{ status: 'error', code: 'store_unavailable' }])
+    })
+  })
+
+  test('of a model that tells neither ids nor usage is paid by its text when its caller hangs up, and shown to nobody', async () => {
+    const settle = vi.fn()
+    const { ports, call, ends, hangUp } = host(async () =>
+      batches(
+        chunk([{ delta: { role: 'assistant', content: '' } }]),
+        chunk([{ delta: { content: 'abcdefghi' } }]),
         STOP,
       ),
     )
-    const cover = (tokens: number) => (tokens < 2 ? true : Promise.resolve(false))
-    const budgets = { reserve: () => ({ cover, settle }) }
-    const events = await read((await complete({ ...ports, budgets }, call())).events)
-    const usage = { prompt_tokens: 2, completion_tokens: 2, total_tokens: 4 }
-    expect(events.map((event) => event.choices[0]?.finish_reason)).toEqual([null, 'length', undefined])
-    expect(events.at(-1)?.usage).toEqual(usage)
-    expect(settle.mock.calls).toEqual([[usage]])
-    expect(ends).toEqual([{ status: 'error', code: 'insufficient_quota', usage }])
+    const budgets = { reserve: () => ({ cover: () => true as const, settle }) }
+    const reader = (await complete({ ...ports, budgets }, call())).events[Symbol.asyncIterator]()
+    await reader.next()
+    await reader.next()
+    hangUp.abort()
+    expect(settle.mock.calls).toEqual([[{ prompt_tokens: 0, completion_tokens: 3, total_tokens: 3 }]])
+    expect(ends).toEqual([{ status: 'error', code: 'caller_gone' }])
   })
 })

@@ -129,6 +129,13 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
     label: 'Else what this label points to, else `production`.',
     variables: 'By name: text, a number, true or false, or a list of texts.',
   },
+  PutBudget: { limit: "Tokens, or nano-units of the installation's currency." },
+  PutPrice: {
+    input: 'Of prompt tokens.',
+    cached_input:
+      "Of prompt tokens that the model's server had in its cache. Default: as `input`, and no more than that.",
+    output: 'Of tokens of the answer.',
+  },
   TokenRequest: {
     grant_type: '`password` or `refresh_token`.',
     username: 'The e-mail address.',

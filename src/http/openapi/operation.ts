@@ -4,7 +4,16 @@ import type { ComponentName } from './schemas.ts'
 
 export type Operation = {
   id: string
-  tag: 'Completions' | 'Models' | 'Conversations' | 'Prompts' | 'Sign-in' | 'Users' | 'Administration' | 'Operation'
+  tag:
+    | 'Completions'
+    | 'Models'
+    | 'Conversations'
+    | 'Prompts'
+    | 'Budgets'
+    | 'Sign-in'
+    | 'Users'
+    | 'Administration'
+    | 'Operation'
   summary: string
   description: string
   /** What each parameter of the query means. */

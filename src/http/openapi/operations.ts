@@ -1,6 +1,7 @@
 /** What the OpenAPI document says of each route beyond the route table. Not in the bundle: see schemas.ts. */
 import type { ErrorCode } from '../../errors.ts'
 import { ADMIN_OPERATIONS } from './admin-operations.ts'
+import { BUDGET_OPERATIONS } from './budget-operations.ts'
 import { FILTER_OPERATIONS } from './filter-operations.ts'
 import { LIMIT_OPERATIONS } from './limit-operations.ts'
 import { BODY, KEY, type Operation } from './operation.ts'
@@ -18,7 +19,7 @@ const MODEL: readonly ErrorCode[] = [
   'upstream_overloaded',
   'upstream_timeout',
 ]
-const COMPLETION = [...KEY, ...BODY, ...MODEL, 'content_blocked', 'store_unavailable'] as const
+const COMPLETION = [...KEY, ...BODY, ...MODEL, 'content_blocked', 'insufficient_quota', 'store_unavailable'] as const
 
 const ALIAS = 'smollm2-135m-instruct'
 const CREATED = 1_764_000_000
@@ -152,6 +153,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     errors: COMPLETION,
   },
   ...PROMPT_OPERATIONS,
+  ...BUDGET_OPERATIONS,
   ...FILTER_OPERATIONS,
   ...ADMIN_OPERATIONS,
   ...USER_OPERATIONS,

@@ -3,6 +3,7 @@
  * test/worker/edge-completions.test.ts parses real answers with them. Only scripts/build-openapi.ts and tests import this: it is not in the bundle.
  */
 import * as z from 'zod/mini'
+import { putBudgetSchema, putPriceSchema } from '../../contract/budgets.ts'
 import { messageSchema, textRequestSchema } from '../../contract/chat-completion.ts'
 import { CONVERSATION_ID, chatTurnRequestSchema } from '../../contract/chat-turn.ts'
 import { filterRuleSchema } from '../../contract/filter-rules.ts'
@@ -28,6 +29,16 @@ import {
   userChangeSchema,
 } from '../../contract/users.ts'
 import { keyListSchema, keySchema, newKeySchema, tenantListSchema, tenantSchema } from './admin-schemas.ts'
+import {
+  budgetListSchema,
+  budgetSchema,
+  priceListSchema,
+  priceSchema,
+  usageListSchema,
+  usageRowSchema,
+  usageSumListSchema,
+  usageSumSchema,
+} from './budget-schemas.ts'
 import {
   filterRuleDeletedSchema,
   filterRuleListSchema,
@@ -247,6 +258,16 @@ export const COMPONENTS = {
   PatchTenant: [patchTenantSchema, 'What to change of a tenant.'],
   Tenant: [tenantSchema, 'A tenant.'],
   TenantList: [tenantListSchema, 'A page of tenants, in the order of their ids.'],
+  PutBudget: [putBudgetSchema, 'How much a budget allows.'],
+  Budget: [budgetSchema, 'A budget in its present period.'],
+  BudgetList: [budgetListSchema, 'A page of budgets.'],
+  PutPrice: [putPriceSchema, "A model's price, in micro-units of the installation's currency for a million tokens."],
+  Price: [priceSchema, "One version of a model's price."],
+  PriceList: [priceListSchema, 'A page of prices.'],
+  UsageRow: [usageRowSchema, 'One answer that was paid for.'],
+  UsageList: [usageListSchema, 'A page of usage.'],
+  UsageSum: [usageSumSchema, 'Usage of one day, model or key.'],
+  UsageSumList: [usageSumListSchema, 'Sums of usage.'],
   Health: [healthSchema, 'The edge answers.'],
   TokenRequest: [tokenRequestSchema, 'A form of OAuth 2. Parameters that are not listed here are ignored.'],
   TokenResponse: [tokenResponseSchema, 'The tokens, and what they may do.'],

@@ -1,0 +1,52 @@
+/** Budgets, prices and usage on the wire of `/admin`. Every amount is a whole number: tokens, nano-units of money, micro-units a million tokens. */
+import * as z from 'zod/mini'
+import { MODEL_CHARS_MAX } from './chat-completion.ts'
+
+/** Period, unit, and the key where it is a key's: `day-tokens`, `month-cost-key_1`. */
+export const BUDGET_ID = /^(day|month)-(tokens|cost)(?:-([A-Za-z0-9_.:-]{1,64}))?$/
+
+export const budgetIdSchema = z
+  .string()
+  .check(z.regex(BUDGET_ID, 'must be as day-tokens, month-cost or day-tokens-KEY'))
+
+const tenantId = z.optional(z.string().check(z.minLength(1), z.maxLength(64)))
+const amount = (most: number) => z.int().check(z.nonnegative(), z.maximum(most))
+
+export const putBudgetSchema = z.strictObject({ limit: amount(Number.MAX_SAFE_INTEGER) })
+
+/** A thousand units of currency for a million tokens. */
+const PRICE_MAX = 1_000_000_000
+
+export const putPriceSchema = z.strictObject({
+  input: amount(PRICE_MAX),
+  /** No more than `input`. Default: the same. */
+  cached_input: z.optional(amount(PRICE_MAX)),
+  output: amount(PRICE_MAX),
+})
+
+export const modelNameSchema = z.string().check(z.minLength(1), z.maxLength(MODEL_CHARS_MAX))
+
+const page = { limit: z.optional(z.string()), after: z.optional(z.string()) }
+export const tenantQuerySchema = z.strictObject({ tenant_id: tenantId })
+export const tenantPageQuerySchema = z.strictObject({ tenant_id: tenantId, ...page })
+export const pageQuerySchema = z.strictObject(page)
+
+const moment = z.optional(z.iso.datetime({ message: 'must be a time in UTC, as 2026-11-24T00:00:00Z' }))
+const usageFilters = {
+  tenant_id: tenantId,
+  /** From this moment on, and before that one: of the request's start. */
+  from: moment,
+  to: moment,
+  key_id: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
+  user_id: z.optional(z.string().check(z.minLength(1), z.maxLength(256))),
+  model: z.optional(modelNameSchema),
+}
+export const usageQuerySchema = z.strictObject({ ...usageFilters, ...page })
+export const usageSumQuerySchema = z.strictObject({
+  ...usageFilters,
+  by: z.enum(['day', 'model', 'key']),
+  limit: z.optional(z.string()),
+})
+
+export const usageCursorSchema = z.string().check(z.regex(/^\d{1,16}_.{1,128}$/, 'must be a `next` of this list'))
+export const versionCursorSchema = z.string().check(z.regex(/^\d{1,9}$/, 'must be a `next` of this list'))

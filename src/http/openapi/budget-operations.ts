@@ -1,0 +1,156 @@
+/** What the document says of budgets, prices and usage. Not in the bundle: see schemas.ts. */
+import { BODY, KEY, type Operation, PAGE_QUERY } from './operation.ts'
+
+const BUDGET = {
+  id: 'day-tokens-key_1',
+  object: 'budget',
+  period: 'day',
+  unit: 'tokens',
+  key_id: 'key_1',
+  limit: 1_000_000,
+  spent: 412_034,
+  presumed: 0,
+  reserved: 20_480,
+  left: 567_486,
+  resets_at: '2026-11-25T00:00:00.000Z',
+  version: 1,
+  updated_at: '2026-11-24T09:00:00.000Z',
+}
+const PRICE = {
+  object: 'price',
+  model: 'smollm2-135m-instruct',
+  version: 2,
+  input: 150_000,
+  cached_input: 75_000,
+  output: 600_000,
+  since: '2026-11-24T09:00:00.000Z',
+}
+const USAGE = {
+  id: '5b1c6e0a-41',
+  object: 'usage',
+  request_id: 'req_7d0e1c',
+  key_id: 'key_1',
+  user_id: null,
+  model: 'smollm2-135m-instruct',
+  prompt_tokens: 37,
+  cached_tokens: 0,
+  completion_tokens: 9,
+  charged_tokens: 46,
+  cost_nano: 10_950,
+  price_version: 2,
+  started_at: '2026-11-24T09:00:00.000Z',
+  ended_at: '2026-11-24T09:00:01.000Z',
+}
+const SUM = {
+  object: 'usage.sum',
+  day: '2026-11-24',
+  requests: 1,
+  prompt_tokens: 37,
+  cached_tokens: 0,
+  completion_tokens: 9,
+  cost_nano: 10_950,
+}
+
+const TENANT = { tenant_id: "Another tenant than the key's own: needs the scope tenants:read, to write tenants:write." }
+const FILTERS = {
+  ...TENANT,
+  from: 'Requests that began at this time or later, as 2026-11-24T00:00:00Z.',
+  to: 'Requests that began before this time.',
+  key_id: 'Of this key.',
+  user_id: 'Of this user.',
+  model: 'Of this model.',
+}
+const ONE_BUDGET = { 'application/json': { schema: 'Budget', example: BUDGET } } as const
+const ONE_PRICE = { 'application/json': { schema: 'Price', example: PRICE } } as const
+const FOUND = [...KEY, 'invalid_request', 'resource_not_found'] as const
+const list = (item: object) => ({ object: 'list', data: [item], has_more: false })
+
+export const BUDGET_OPERATIONS: Readonly<Record<string, Operation>> = {
+  'GET /admin/budgets': {
+    id: 'listBudgets',
+    tag: 'Budgets',
+    summary: 'List the budgets, with what is left of them',
+    description: 'By id. The key needs the scope `limits:read`.',
+    query: { ...PAGE_QUERY, ...TENANT },
+    answers: { 'application/json': { schema: 'BudgetList', example: list(BUDGET) } },
+    errors: [...FOUND, 'store_unavailable'],
+  },
+  'GET /admin/budgets/:id': {
+    id: 'retrieveBudget',
+    tag: 'Budgets',
+    summary: 'Say what is spent, reserved and left of a budget',
+    description:
+      '`spent` is settled; `presumed` was held by a part of the installation that fell silent, and counts as spent until it tells otherwise; `reserved` is held by answers that run, and in store for the next.',
+    query: TENANT,
+    answers: ONE_BUDGET,
+    errors: [...FOUND, 'store_unavailable'],
+  },
+  'PUT /admin/budgets/:id': {
+    id: 'putBudget',
+    tag: 'Budgets',
+    summary: 'Make or change a budget',
+    description:
+      "The id is its period, unit and, for one key's, the key: `day-tokens`, `month-cost`, `day-tokens-key_1`. Periods are of UTC. It holds within ten seconds, and what was used in the period before counts. " +
+      "`If-Match` with the ETag that was read refuses to overwrite what has changed since. The key needs the scope `limits:write`, for a whole tenant's budget `tenants:write` beside it.",
+    query: TENANT,
+    request: { schema: 'PutBudget', example: { limit: 1_000_000 } },
+    answers: ONE_BUDGET,
+    errors: [...KEY, ...BODY, 'resource_not_found', 'stale_write', 'store_unavailable'],
+  },
+  'DELETE /admin/budgets/:id': {
+    id: 'deleteBudget',
+    tag: 'Budgets',
+    summary: 'Remove a budget',
+    description: 'What was used stays in the usage.',
+    query: TENANT,
+    answers: { 'application/json': { example: { id: BUDGET.id, object: 'budget.deleted', deleted: true } } },
+    errors: FOUND,
+  },
+  'GET /admin/prices': {
+    id: 'listPrices',
+    tag: 'Budgets',
+    summary: 'List what models cost',
+    description:
+      'The prices that hold now, by model. A model that is not listed costs nothing. The key needs the scope `usage:read`.',
+    query: PAGE_QUERY,
+    answers: { 'application/json': { schema: 'PriceList', example: list(PRICE) } },
+    errors: [...KEY, 'invalid_request'],
+  },
+  'GET /admin/prices/:model': {
+    id: 'listPriceVersions',
+    tag: 'Budgets',
+    summary: "List all versions of a model's price",
+    description: 'Newest first. A version never changes.',
+    query: PAGE_QUERY,
+    answers: { 'application/json': { schema: 'PriceList', example: list(PRICE) } },
+    errors: FOUND,
+  },
+  'PUT /admin/prices/:model': {
+    id: 'putPrice',
+    tag: 'Budgets',
+    summary: "Set a model's price",
+    description:
+      'A new version, which holds within ten seconds for answers that begin. The key needs the scope `tenants:write`.',
+    request: { schema: 'PutPrice', example: { input: 150_000, cached_input: 75_000, output: 600_000 } },
+    answers: ONE_PRICE,
+    errors: [...KEY, ...BODY, 'model_not_found'],
+  },
+  'GET /admin/usage': {
+    id: 'listUsage',
+    tag: 'Budgets',
+    summary: 'List the answers that were paid for',
+    description: 'Newest first, a few seconds after they ended. The key needs the scope `usage:read`.',
+    query: { ...PAGE_QUERY, ...FILTERS },
+    answers: { 'application/json': { schema: 'UsageList', example: list(USAGE) } },
+    errors: FOUND,
+  },
+  'GET /admin/usage/sums': {
+    id: 'sumUsage',
+    tag: 'Budgets',
+    summary: 'Sum usage by day, model or key',
+    description: 'At most `limit` groups: the latest days, or the models and keys that cost most.',
+    query: { by: '`day`, `model` or `key`.', limit: PAGE_QUERY.limit, ...FILTERS },
+    answers: { 'application/json': { schema: 'UsageSumList', example: list(SUM) } },
+    errors: FOUND,
+  },
+}

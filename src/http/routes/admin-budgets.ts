@@ -1,0 +1,117 @@
+/**
+ * `/admin/budgets`: how much a tenant or a key may use, and how much it has. Who runs the installation bounds tenants; a tenant's own
+ * administrator may bound its keys, for that can only lessen what they use.
+ */
+import { budgetIdSchema, putBudgetSchema, tenantPageQuerySchema, tenantQuerySchema } from '../../contract/budgets.ts'
+import { AppError } from '../../errors.ts'
+import type { BudgetRecord } from '../ports.ts'
+import { readJson } from '../read-json.ts'
+import { listObject, readPage } from '../read-page.ts'
+import { readQuery } from '../read-query.ts'
+import { type AppContext, principalOf, type Route } from '../route.ts'
+import { tenantOfQuery } from '../tenant-of-query.ts'
+
+const READ = { errors: 'problem', access: { scope: 'limits:read' } } as const
+const WRITE = { errors: 'problem', access: { scope: 'limits:write' } } as const
+
+export const listBudgets: Route = {
+  ...READ,
+  method: 'GET',
+  path: '/admin/budgets',
+  async handle(context) {
+    const { tenant_id } = readQuery(context, tenantPageQuerySchema)
+    const tenantId = tenantOfQuery(context, tenant_id, 'tenants:read')
+    const page = await context.get('ports').budgets.list(tenantId, readPage(context, budgetIdSchema))
+    return context.json(listObject(page, budgetObject, ({ id }) => id))
+  },
+}
+
+export const retrieveBudget: Route = {
+  ...READ,
+  method: 'GET',
+  path: '/admin/budgets/:id',
+  async handle(context) {
+    const tenantId = tenantOfQuery(context, readQuery(context, tenantQuerySchema).tenant_id, 'tenants:read')
+    const budget = await context.get('ports').budgets.get(tenantId, context.req.param('id') ?? '')
+    if (!budget) throw notFound()
+    return answer(context, budget)
+  },
+}
+
+export const putBudget: Route = {
+  ...WRITE,
+  method: 'PUT',
+  path: '/admin/budgets/:id',
+  body: 'text',
+  async handle(context) {
+    const tenantId = tenantOfQuery(context, readQuery(context, tenantQuerySchema).tenant_id, 'tenants:write')
+    const { limit } = await readJson(context, putBudgetSchema)
+    const id = context.req.param('id') ?? ''
+    if (!budgetIdSchema.safeParse(id).success) {
+      throw new AppError('invalid_request', 'A budget is named as day-tokens, month-cost or day-tokens-KEY.', {
+        param: 'id',
+      })
+    }
+    refuseUnlessMayBound(context, id)
+    return answer(context, await context.get('ports').budgets.put(tenantId, id, limit, versionOf(context)))
+  },
+}
+
+export const deleteBudget: Route = {
+  ...WRITE,
+  method: 'DELETE',
+  path: '/admin/budgets/:id',
+  async handle(context) {
+    const tenantId = tenantOfQuery(context, readQuery(context, tenantQuerySchema).tenant_id, 'tenants:write')
+    const id = context.req.param('id') ?? ''
+    refuseUnlessMayBound(context, id)
+    if (!(await context.get('ports').budgets.remove(tenantId, id))) throw notFound()
+    return context.json({ id, object: 'budget.deleted', deleted: true })
+  },
+}
+
+/** A tenant does not raise its own budget. */
+function refuseUnlessMayBound(context: AppContext, id: string): void {
+  const isOfKey = id.split('-').length > 2
+  if (isOfKey || principalOf(context).scopes.includes('tenants:write')) return
+  throw new AppError(
+    'permission_denied',
+    "This key lacks the scope tenants:write, which a whole tenant's budget needs.",
+  )
+}
+
+/** Of `If-Match: "3"`, as the ETag of an answer has it. */
+function versionOf(context: AppContext): number | undefined {
+  const header = context.req.header('if-match')
+  if (header === undefined) return undefined
+  const match = /^"(\d{1,9})"$/.exec(header)
+  // RFC 9110 13.1.1: what names no version of ours matches none.
+  if (!match) throw new AppError('stale_write', 'If-Match must be the ETag that this budget was read with.')
+  return Number(match[1])
+}
+
+function answer(context: AppContext, budget: BudgetRecord): Response {
+  return context.json(budgetObject(budget), 200, { etag: `"${budget.version}"` })
+}
+
+function budgetObject(budget: BudgetRecord): object {
+  return {
+    id: budget.id,
+    object: 'budget',
+    period: budget.period,
+    unit: budget.unit,
+    key_id: budget.keyId ?? null,
+    limit: budget.limit,
+    spent: budget.spent,
+    presumed: budget.presumed,
+    reserved: budget.reserved,
+    left: budget.left,
+    resets_at: new Date(budget.resetsAtMs).toISOString(),
+    version: budget.version,
+    updated_at: new Date(budget.updatedAtMs).toISOString(),
+  }
+}
+
+function notFound(): AppError {
+  return new AppError('resource_not_found', 'There is no such budget. GET /admin/budgets lists those there are.')
+}
