@@ -76,6 +76,30 @@ const OBJECTS: readonly Objects[] = [
     bodies: { 'PATCH ': { status: 'disabled' } },
   },
   {
+    path: '/admin/limits/:id',
+    missing: `lim_${'0'.repeat(32)}`,
+    make: async (key) =>
+      (await made('/admin/limits', key, { dimension: 'tenant', kind: 'streams', amount: 1_000_000 })).id as string,
+    bodies: { 'PATCH ': { amount: 1 } },
+  },
+  {
+    path: '/admin/budgets/:id',
+    missing: 'day-tokens-nobody',
+    async make(key) {
+      await send('PUT', '/admin/budgets/day-tokens-theirs', key, { limit: 1_000_000 })
+      return 'day-tokens-theirs'
+    },
+    bodies: { 'PUT ': { limit: 1 } },
+    makesOwn: ['PUT '],
+  },
+  {
+    // Of the installation: the same prices for all, and no tenant's key may set them.
+    path: '/admin/prices/:model',
+    missing: 'no-such-model',
+    make: async () => 'no-such-model-either',
+    bodies: { 'PUT ': { input: 1, output: 1 } },
+  },
+  {
     path: '/v1/prompts/:id',
     missing: 'nobody-has-this',
     async make(key) {
@@ -257,7 +281,7 @@ describe('another tenant’s object is as one that is not there', () => {
         const response = await ask(route, pathOf(route, id) + (objects.queries?.[end] ?? ''), key, body)
         const text = (await response.text())
           .replaceAll(id, 'ID')
-          .replace(/"(request_id|updated_at)":("[^"]*"|\d+)/g, '')
+          .replace(/"(request_id|updated_at|key_id)":("[^"]*"|\d+)/g, '')
         return { status: response.status, text }
       }),
     )
