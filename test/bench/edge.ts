@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { type Contender, passthrough, perigee, portkey, type Started } from './edge/contenders.ts'
 import { load, type Sample } from './edge/load.ts'
 import { edgeFigures, edgeTable, strangersShare } from './edge/report.ts'
-import { COUNTER, cellsOf, EVENTS, SCENARIOS, type Scenario, wrongAnswer } from './edge/scenario.ts'
+import { COUNTER, cellsOf, SCENARIOS, type Scenario, wrongAnswer } from './edge/scenario.ts'
 import { stop } from './edge/server.ts'
 import { startUpstream, type UpstreamProcess } from './edge/upstream-process.ts'
 import { alternations } from './measure/alternate.ts'
@@ -102,9 +102,10 @@ function report(
   console.log(edgeTable(contenders, cells, samples))
   console.log(`
 Medians of ${options.alternations} fresh starts. Server on core ${cores.server}; wrk and the upstream (${upstream.language}) on core ${cores.load}.
-The work is not the same for all. For JSON, Perigee asks the upstream to stream (${EVENTS} events) and assembles the answer, as it
-must for time-outs and billing; the other two hand one JSON body through. Perigee checks a key and counts metrics into a Durable
-Object and logs a line; the other two do none of it. Portkey holds the first event of a stream back by 25 ms on purpose.`)
+The work is not the same for all. Perigee checks a key, counts limits, filters both ways with 1,000 words, keeps a budget in
+money, remembers or joins answers, counts metrics and logs a line; the other two do none of it. For JSON it asks the upstream to
+stream, as it must for time-outs and billing, gathered as its inference server does (a few events); the other two hand one JSON
+body through. Portkey holds the first event of a stream back by 25 ms on purpose.`)
   const { figures, ratios } = edgeFigures(contenders, cells, samples)
   const strangers = strangersShare(samples)
   const save = options.save && strangers <= STRANGERS_MAX

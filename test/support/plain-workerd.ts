@@ -29,7 +29,8 @@ export async function plainWorkerd(entry: string, vars: Readonly<Record<string, 
       outDir: folder,
       target: 'esnext',
       lib: { entry, formats: ['es'], fileName: () => 'worker.js' },
-      rollupOptions: { external: [/^node:/, /^cloudflare:/] },
+      // One module, as wrangler makes it: what is imported late is in it, too.
+      rollupOptions: { external: [/^node:/, /^cloudflare:/], output: { codeSplitting: false } },
     },
   })
   const config = join(folder, 'config.capnp')

@@ -7,14 +7,14 @@ import { memoryCache } from '../../src/cache/memory-cache.ts'
 import type { AnswerCache, Deployment } from '../../src/chat/ports.ts'
 import { noFilters } from '../../src/filter/no-filters.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
-import { noLimits } from '../../src/limits/no-limits.ts'
+import { noLimits, noRequestLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
 import { attemptInOrder } from '../../src/upstream/attempt.ts'
 import { openaiUpstream } from '../../src/upstream/openai-upstream.ts'
 
 type Variables = { MODEL_URL: string }
 
-type Used = Pick<HttpPorts, 'complete' | 'keys' | 'sha256Hex' | 'settings'>
+type Used = Pick<HttpPorts, 'complete' | 'keys' | 'limits' | 'sha256Hex' | 'settings'>
 
 let ports: Used | undefined
 
@@ -51,6 +51,7 @@ function portsOf({ MODEL_URL }: Variables): Used {
       drawSeed: () => 1,
     },
     keys: { find: async () => ({ tenantId: 'tnt_joining', keyId: 'key_1', scopes: ['chat'] }) },
+    limits: noRequestLimits,
     sha256Hex: (text) => text,
     settings: { bodyBytesMax: 1_000_000, logLevel: 'silent', defaultModel: 'model' },
   }

@@ -26,7 +26,7 @@ const ROOT = join(import.meta.dirname, '../../..')
 const BUNDLE = join(ROOT, 'dist/worker.js')
 const CHAT_PATH = '/v1/chat/completions'
 
-/** The bundle that a deployment would upload, with every binding, its own limits and the rules of `seedOf`. */
+/** The bundle that a deployment would upload, with every binding, and with all that a tenant may have set: see `equip`. */
 export function perigee(): Contender {
   build()
   return {
@@ -42,14 +42,37 @@ export function perigee(): Contender {
           PERIGEE_DEFAULT_MODEL: MODEL,
           PERIGEE_KEY_SHA256: sha256Hex(key),
         },
-        seed: [],
       }
       const program = join(import.meta.dirname, 'miniflare-worker.ts')
       const running = startOn(core, [process.execPath, program, JSON.stringify(job)])
       const listening = await lineOf(running, running.child.stdout, /^listening (\d+ \d+)$/)
       const [port, pid] = listening.split(' ').map(Number)
-      return { ...target(running, Number(port)), pid: Number(pid), headers: { authorization: `Bearer ${key}` } }
+      const headers = { authorization: `Bearer ${key}` }
+      await equip(`http://127.0.0.1:${port}`, headers)
+      return { ...target(running, Number(port)), pid: Number(pid), headers }
     },
+  }
+}
+
+/** A filter of 1,000 words on both sides, limits, a price and a budget in money: none of them is ever reached. */
+async function equip(url: string, headers: Record<string, string>): Promise<void> {
+  const words = Array.from({ length: 1_000 }, (_, index) => `forbidden${index}word`)
+  const plenty = 1_000_000_000_000
+  const settings: [method: string, path: string, body: object][] = [
+    ['PUT', '/admin/filters/bench', { action: 'mask', words }],
+    ['PUT', `/admin/prices/${MODEL}`, { input: 100_000, output: 400_000 }],
+    ['PUT', '/admin/budgets/month-cost', { limit: plenty }],
+    ['PUT', '/admin/budgets/month-tokens', { limit: plenty }],
+    ['POST', '/admin/limits', { dimension: 'tenant', kind: 'tokens', amount: plenty, window_seconds: 60 }],
+    ['POST', '/admin/limits', { dimension: 'key', kind: 'streams', amount: 1_000_000 }],
+  ]
+  for (const [method, path, body] of settings) {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    })
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
   }
 }
 
