@@ -23,7 +23,9 @@ export type Place = { core: number; folder: string; upstreamUrl: string }
 export type Started = Target & { stop(): Promise<void> }
 
 const ROOT = join(import.meta.dirname, '../../..')
-const BUNDLE = join(ROOT, 'dist/worker.js')
+export const BUNDLE = join(ROOT, 'dist/worker.js')
+/** As in wrangler.toml. */
+const COMPATIBILITY_DATE = '2026-11-01'
 const CHAT_PATH = '/v1/chat/completions'
 
 /** The bundle that a deployment would upload, with every binding, and with all that a tenant may have set: see `equip`. */
@@ -83,7 +85,7 @@ export function passthrough(): Contender {
     title: 'bare fetch (workerd)',
     start: (place) =>
       startWorkerd(place, join(import.meta.dirname, 'passthrough.js'), {
-        compatibilityDate: '2026-11-01',
+        compatibilityDate: COMPATIBILITY_DATE,
         compatibilityFlags: [],
         vars: { UPSTREAM: place.upstreamUrl },
         durableObjects: {},
@@ -113,6 +115,27 @@ export function portkey(): Contender {
         },
       }
     },
+  }
+}
+
+/** What plain workerd needs to start the bundle; D1 and KV it does not have, and starts without. */
+export function bundledWorker(): { module: string; settings: Omit<WorkerdOptions, 'module' | 'storageFolder'> } {
+  build()
+  return {
+    module: BUNDLE,
+    settings: {
+      compatibilityDate: COMPATIBILITY_DATE,
+      compatibilityFlags: ['enable_request_signal', 'request_signal_passthrough'],
+      vars: {},
+      durableObjects: {},
+    },
+  }
+}
+
+export function emptyWorker(): { module: string; settings: Omit<WorkerdOptions, 'module' | 'storageFolder'> } {
+  return {
+    module: join(import.meta.dirname, 'empty.js'),
+    settings: { compatibilityDate: COMPATIBILITY_DATE, compatibilityFlags: [], vars: {}, durableObjects: {} },
   }
 }
 
