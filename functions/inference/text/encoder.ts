@@ -115,7 +115,7 @@ export function createEncoder(folder: string, tokenizer: Tokenizer, workerFile: 
       if (isStopped) return { ok: false, reason: 'stopped' }
       // Marks need a tokenizer of their own, whose vocabulary only the thread has to hold.
       const hasMarks = options.specialTokens === 'unshielded' && text.includes(SHIELD)
-      // Cut, the rest of a special token's name might become one.
+      // Where special tokens are plain text, a cut before one could part a word.
       const isPlain = options.specialTokens === false
       const pieces = hasMarks || isPlain ? [] : tokenizer.cutter.text(text)
       if (isPlain && text.length <= INLINE_CHARS_MAX) return { ok: true, ids: tokenizer.encode(text, options) }
