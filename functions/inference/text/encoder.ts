@@ -1,7 +1,7 @@
 /**
  * Text to token ids without keeping others waiting: what was encoded before is remembered, piece by piece; short texts are encoded at once,
- * long ones on a thread of their own, in order. The
- * thread is started for the first long text, and again for the next one after it died; only the text that it was at gets an error.
+ * long ones on a thread of their own, in order. The thread is started for the first long text, and again for the next one after it died;
+ * only the text that it was at gets an error.
  */
 import { Worker } from 'node:worker_threads'
 import { createEncodedPieces } from './encoded-pieces.ts'
