@@ -36,6 +36,8 @@ export const perigeeRequestSchema = z.object({
    * them in one. docs/decisions/0007-gathered-events.md says why.
    */
   gather_ms: z.optional(z.int().check(z.minimum(0), z.maximum(GATHER_MS_MAX))),
+  /** A stream's closing event tells in `perigee.timings` (shown-timings.ts of the server) what its first token waited for. */
+  timings: z.optional(z.boolean()),
 })
 export type PerigeeRequest = z.infer<typeof perigeeRequestSchema>
 

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ShownTimings } from '../../functions/inference/http/shown-timings.ts'
 import { type RunningServer, startServer } from '../../functions/inference/http/start-server.ts'
 import { parseSettings } from '../../functions/inference/settings.ts'
 import type { ChatChunk, Message } from '../../src/contract/chat-completion.ts'
@@ -32,7 +33,15 @@ const KINDS = {
 } as const
 type Kind = keyof typeof KINDS
 
-type Turn = { firstTokenMs: number; promptTokens: number; computedTokens: number }
+type Turn = {
+  firstTokenMs: number
+  promptTokens: number
+  computedTokens: number
+  /** Of the first token's time, what the engine says that the model ran over the prompt. */
+  promptRunMs: number
+  /** What went by before the engine had the request and after its first token: HTTP, the template, the tokenizer. */
+  outsideEngineMs: number
+}
 /** The last turn of a conversation, and the first of another one right before it: what slows the machine slows both. */
 type Pair = { first: Turn; last: Turn }
 
@@ -50,17 +59,26 @@ await runBench('bench:conversation-turns', Object.keys(KINDS), async (options) =
   for (const [kind, pairs] of results) {
     const of = (name: keyof Pair, figure: keyof Turn) => pairs.map((pair) => pair[name][figure])
     ratios[kind] = round(medianRatio(of('last', 'firstTokenMs'), of('first', 'firstTokenMs')))
+    // The model's own part of it, which is attention to what lies before.
+    ratios[`${kind}-prompt-run`] = round(medianRatio(of('last', 'promptRunMs'), of('first', 'promptRunMs')))
     const summary = (name: keyof Pair) => ({
       firstTokenMs: round(median(of(name, 'firstTokenMs'))),
       promptTokens: round(median(of(name, 'promptTokens')), 4),
       computedTokens: round(median(of(name, 'computedTokens'))),
+      promptRunMs: round(median(of(name, 'promptRunMs'))),
+      outsideEngineMs: round(median(of(name, 'outsideEngineMs'))),
     })
     figures[kind] = { first: summary('first'), last: summary('last') }
     for (const name of ['first', 'last'] as const) {
       rows.push([`${kind}, ${name} turn`, ...Object.values(summary(name)).map(String)])
     }
   }
-  console.log(table(['medians', 'first token ms', 'prompt tokens', 'of them computed'], rows))
+  console.log(
+    table(
+      ['medians', 'first token ms', 'prompt tokens', 'of them computed', 'ms of the run', 'ms outside the engine'],
+      rows,
+    ),
+  )
   console.log(`\nTurn ${TURNS} over turn 1: ${JSON.stringify(ratios)}`)
   const circumstances = { model: files.name, slots: SLOTS, conversations: CONVERSATIONS, turns: TURNS }
   const asked = { messageTokens: MESSAGE_TOKENS, answerTokens: ANSWER_TOKENS, pauseMs: PAUSE_MS }
@@ -114,12 +132,13 @@ async function ask(
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ ...body, stream_options: { include_usage: true } }),
+    body: JSON.stringify({ ...body, stream_options: { include_usage: true }, perigee: { timings: true } }),
   })
   if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`)
   let firstTokenMs: number | undefined
   let answer = ''
   let turn: Turn | undefined
+  let timings: ShownTimings | undefined
   let rest = ''
   for await (const text of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
     const blocks = (rest + text).split('\n\n')
@@ -127,14 +146,17 @@ async function ask(
     for (const block of blocks) {
       if (!block.startsWith('data: {')) continue
       // Sound because our own server sends chat chunks, and errors have no choices.
-      const chunk = JSON.parse(block.slice('data: '.length)) as ChatChunk
+      const chunk = JSON.parse(block.slice('data: '.length)) as ChatChunk & { perigee?: { timings: ShownTimings } }
       const piece = chunk.choices[0]?.delta.content ?? ''
       if (piece !== '') firstTokenMs ??= performance.now() - started
       answer += piece
-      if (!chunk.usage || firstTokenMs === undefined) continue
+      timings ??= chunk.perigee?.timings
+      if (!chunk.usage || firstTokenMs === undefined || timings === undefined) continue
       const { prompt_tokens, prompt_tokens_details } = chunk.usage
       const computedTokens = prompt_tokens - (prompt_tokens_details?.cached_tokens ?? 0)
-      turn = { firstTokenMs, promptTokens: prompt_tokens, computedTokens }
+      const promptRunMs = timings.prompt_ms
+      const outsideEngineMs = firstTokenMs - timings.first_token_ms
+      turn = { firstTokenMs, promptTokens: prompt_tokens, computedTokens, promptRunMs, outsideEngineMs }
     }
   }
   if (turn === undefined) throw new Error('An answer had no token or no usage.')

@@ -15,6 +15,7 @@ import type {
   StepReport,
   ToEngine,
 } from './engine-messages.ts'
+import type { FirstTokenTimings } from './first-token-timings.ts'
 import type { TokenLogprobs } from './token-logprobs.ts'
 
 export type EngineEvent =
@@ -32,6 +33,8 @@ export type NewTokens = {
   promptLogprobs: TokenLogprobs[]
   /** Tokens of the prompt that were not computed, because the prefix cache had them. */
   cachedTokens: number
+  /** With the first id. */
+  timings?: FirstTokenTimings
 }
 
 /**
@@ -170,10 +173,12 @@ export function startEngine(options: EngineClientOptions): Engine {
     }
     if (promptLogprobs !== undefined) tell(promptLogprobs.id, { promptLogprobs: promptLogprobs.logprobs })
     const logprobs = new Map(step.logprobs)
+    const begun = new Map(step.begun)
     for (let i = 0; i < tokens.length; i += 2) {
       const id = tokens[i] ?? 0
       const its = logprobs.get(id)
-      tell(id, { ids: [tokens[i + 1] ?? 0], ...(its && { logprobs: [its] }) })
+      const timings = begun.get(id)
+      tell(id, { ids: [tokens[i + 1] ?? 0], ...(its && { logprobs: [its] }), ...(timings && { timings }) })
     }
     for (const [id, reason] of step.ended) end(id, { type: 'end', reason })
     for (const id of step.failed ?? []) end(id, { type: 'error', code: 'grammar_failed' })

@@ -1,5 +1,6 @@
 /** What the server's process and the engine's process say to each other: token ids and numbers, never text. One message per run. */
 import type { GrammarSource } from '../grammar/grammar-source.ts'
+import type { FirstTokenTimings } from './first-token-timings.ts'
 import type { ThreadOptions } from './ort-session.ts'
 import type { SamplingParameters } from './sampler.ts'
 import type { TokenLogprobs } from './token-logprobs.ts'
@@ -95,6 +96,8 @@ export type StepReport = {
   promptLogprobs?: { id: number; logprobs: TokenLogprobs[] }
   /** Of requests whose prompt is now read: how many of its tokens were not computed, because the prefix cache had them. */
   cached: [id: number, tokens: number][]
+  /** Requests whose first token is among `tokens`. Absent: none. */
+  begun?: [id: number, timings: FirstTokenTimings][]
   /** What the prefix cache holds. */
   storedBytes: number
   ended: [id: number, reason: FinishReason][]

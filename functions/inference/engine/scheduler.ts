@@ -16,6 +16,7 @@ import { leavesOneAlone } from './chunk-length.ts'
 import type { Decoder } from './decoder.ts'
 import { createDrawToken, type Drawing, openDrawing } from './draw-token.ts'
 import type { BatchInvariant, EngineRequest, StepReport } from './engine-messages.ts'
+import { type OpenTimings, openTimings, timeRuns } from './first-token-timings.ts'
 import type { BoundAnswer, Grammars } from './grammar/grammars.ts'
 import { openReading, type Reading } from './prefix-reuse.ts'
 import { readChunkLogits } from './prompt-logprobs.ts'
@@ -48,7 +49,10 @@ type Running = Drawing &
     bound: BoundAnswer | null
     /** Logits from which nothing can be drawn before it is known what may be: the row stands still, the others go on. */
     undrawn: Float32Array | null
+    timings: OpenTimings
   }
+
+type Waiting = { request: EngineRequest; timings: OpenTimings }
 
 /** Every so many chunks the request that waits longest is served, so that short prompts cannot starve a long one. */
 const OLDEST_EVERY_CHUNKS = 4
@@ -62,11 +66,11 @@ const FILLER = 0
 /** Rows that a decoder needs for so many slots. */
 export const rowsFor = (slots: number): number => (leavesOneAlone(slots) ? slots + 1 : slots)
 
-export function createScheduler(decoder: Decoder, sampler: Sampler, options: SchedulerOptions): Scheduler {
+export function createScheduler(untimed: Decoder, sampler: Sampler, options: SchedulerOptions): Scheduler {
   const { slots, chunkMs, store, now } = options
-  const { vocabSize, eosTokenIds } = decoder.config
-  const drawToken = createDrawToken(vocabSize, sampler, eosTokenIds)
-  const waiting: EngineRequest[] = []
+  const { vocabSize, eosTokenIds } = untimed.config
+  const { decoder, drawToken, clock } = timeRuns(untimed, createDrawToken(vocabSize, sampler, eosTokenIds), now)
+  const waiting: Waiting[] = []
   const prefilling: Running[] = []
   /** The index is the row. */
   const decoding: Running[] = []
@@ -82,7 +86,7 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
   const failure = Promise.withResolvers<unknown>()
 
   function submit(request: EngineRequest) {
-    waiting.push(request)
+    waiting.push({ request, timings: openTimings(clock) })
     arrival.resolve()
     if (busy) return
     busy = true
@@ -116,21 +120,22 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
       bound?.close()
       return true
     })
-    removeAll(waiting, ({ id }) => cancelled.has(id))
+    removeAll(waiting, ({ request }) => cancelled.has(request.id))
     cancelled.clear()
   }
 
   function admit() {
     while (decoding.length + prefilling.length < slots) {
-      const request = waiting.shift()
-      if (request === undefined) return
+      const next = waiting.shift()
+      if (next === undefined) return
+      const { request, timings } = next
       rereading = undefined
       const { adapter = null, promptLogprobs, grammar, answer, maxTokens } = request
       const wants = wantsSameness(request) ? 'exact' : 'any'
       const reading = openReading({ adapter, wants, everyLogit: promptLogprobs !== undefined }, freeRow())
       // What may be drawn first is known before the prompt is read, as a rule.
       const bound = grammar === undefined ? null : (options.grammars?.open(grammar, answer, maxTokens) ?? null)
-      prefilling.push({ ...openDrawing(request), ...reading, bound, undrawn: null })
+      prefilling.push({ ...openDrawing(request), ...reading, bound, undrawn: null, timings })
     }
   }
 
@@ -153,6 +158,7 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
     // Copying took the time; it goes on after the others' next token.
     if (chunk === null) return
     const { count } = chunk
+    running.timings.read(count, chunk.milliseconds)
     const step = { ...emptyReport('prefill'), milliseconds: chunk.milliseconds, amount: count }
     const logits = readChunkLogits(chunk.logits, { request, start: running.position - count, count, vocabSize }, step)
     if (running.position === prompt.length && !cancelled.has(running.request.id)) {
@@ -254,6 +260,7 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
       // It was fed a filler, which its next token overwrites.
       if (running.undrawn !== null) continue
       running.position++
+      if (running.answer.length === running.replayed) running.timings.replayed(step.milliseconds)
       // Still replaying: the next token is known.
       if (running.position - running.request.prompt.length < running.answer.length) continue
       if (cancelled.has(running.request.id)) continue
@@ -278,7 +285,8 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
 
   /** Draws the next token of the answer; an answer that has ended leaves before the next run. */
   function advance(running: Running, logits: Float32Array, step: StepReport) {
-    const { bound, request } = running
+    const { bound, request, answer, replayed, timings } = running
+    timings.couldDraw()
     const allowed = bound?.mask() ?? null
     if (allowed === 'waiting') {
       running.undrawn ??= logits.slice()
@@ -291,8 +299,10 @@ export function createScheduler(decoder: Decoder, sampler: Sampler, options: Sch
       return
     }
     running.allowed = allowed
-    if (drawToken(running, logits, step)) cancelled.add(request.id)
-    else bound?.accept(running.answer.at(-1) ?? FILLER)
+    const hasEnded = drawToken(running, logits, step)
+    if (answer.length === replayed + 1) step.begun = [...(step.begun ?? []), [request.id, timings.close()]]
+    if (hasEnded) cancelled.add(request.id)
+    else bound?.accept(answer.at(-1) ?? FILLER)
   }
 
   function send(step: StepReport) {

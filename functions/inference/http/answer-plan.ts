@@ -37,6 +37,8 @@ export type AnswerPlan = ChosenModel & {
   /** After the first event pieces are held back for so many milliseconds, to be sent in one. 0: never. */
   gatherMs: number
   returnTokenIds: boolean
+  /** Of a stream: what its first token waited for is told at its end. */
+  showTimings: boolean
 }
 
 const withPerigee = z.looseObject({ perigee: z.nullish(perigeeRequestSchema) })
@@ -95,6 +97,7 @@ export async function planAnswer(
     includeUsage: request.stream_options?.include_usage ?? false,
     gatherMs: perigee.gather_ms ?? 0,
     returnTokenIds: request.return_token_ids ?? false,
+    showTimings: perigee.timings ?? false,
   }
 }
 

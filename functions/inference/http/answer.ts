@@ -2,6 +2,7 @@
 import type { FinishReason, Usage } from '../../../src/contract/chat-completion.ts'
 import type { EngineErrorCode, Generation } from '../engine/engine-client.ts'
 import type { EngineRequest } from '../engine/engine-messages.ts'
+import type { FirstTokenTimings } from '../engine/first-token-timings.ts'
 import { createStopMatcher } from '../text/stop-strings.ts'
 import type { AnswerPlan } from './answer-plan.ts'
 import { codePoints, createEcho } from './echo.ts'
@@ -11,7 +12,8 @@ import type { Serving } from './serving.ts'
 
 export type AnswerEvent =
   | ({ type: 'piece' } & AnswerPiece)
-  | { type: 'end'; reason: FinishReason; usage: Usage }
+  /** Without timings where nothing had to be drawn. */
+  | { type: 'end'; reason: FinishReason; usage: Usage; timings?: FirstTokenTimings }
   | { type: 'error'; code: EngineErrorCode }
 
 /**
@@ -31,6 +33,7 @@ export function startAnswer(serving: Serving, plan: AnswerPlan, listener: (event
   let { tokens, unsent } = past
   const nothing = plan.logprobs === null ? null : []
   let cachedTokens = 0
+  let timings: FirstTokenTimings | undefined
   const send = (piece: AnswerPiece) => listener({ type: 'piece', ...piece })
 
   /** The prompt comes before the answer, whole where nothing is to be told of its tokens. */
@@ -48,7 +51,7 @@ export function startAnswer(serving: Serving, plan: AnswerPlan, listener: (event
       ...{ prompt_tokens, completion_tokens: tokens, total_tokens: prompt_tokens + tokens },
       prompt_tokens_details: { cached_tokens: cachedTokens },
     }
-    listener({ type: 'end', reason, usage })
+    listener({ type: 'end', reason, usage, ...(timings && { timings }) })
   }
 
   const { completed } = past
@@ -61,6 +64,7 @@ export function startAnswer(serving: Serving, plan: AnswerPlan, listener: (event
     if (event.type === 'error') return listener(event)
     if (event.type === 'end') return finish(event.reason)
     cachedTokens = event.cachedTokens
+    timings ??= event.timings
     if (event.ids.length === 0) return send({ ...echo.read(event.promptLogprobs), ids: [] })
     sendEcho()
     for (const [index, id] of event.ids.entries()) {

@@ -1,6 +1,7 @@
 /** The answers of one response, which run side by side and are told apart by their index. Whatever ends one early ends all. */
 import type { FinishReason, Usage } from '../../../src/contract/chat-completion.ts'
 import type { EngineErrorCode, Generation } from '../engine/engine-client.ts'
+import type { FirstTokenTimings } from '../engine/first-token-timings.ts'
 import { type AnswerPiece, refuseWhenFull, startAnswer } from './answer.ts'
 import type { AnswerPlan } from './answer-plan.ts'
 import type { Serving } from './serving.ts'
@@ -8,7 +9,7 @@ import type { Serving } from './serving.ts'
 export type ChoiceEvent =
   | { type: 'piece'; index: number; piece: AnswerPiece }
   /** One choice has ended. */
-  | { type: 'end'; index: number; reason: FinishReason }
+  | { type: 'end'; index: number; reason: FinishReason; timings?: FirstTokenTimings }
   /** All have. */
   | { type: 'complete'; usage: Usage }
   | { type: 'error'; code: EngineErrorCode }
@@ -40,8 +41,9 @@ export function startChoices(
         cancel()
         return listener(event)
       }
-      usages.push(event.usage)
-      listener({ type: 'end', index, reason: event.reason })
+      const { usage, reason, timings } = event
+      usages.push(usage)
+      listener({ type: 'end', index, reason, ...(timings && { timings }) })
       if (--left === 0) listener({ type: 'complete', usage: sumOf(plans, usages) })
     }),
   )

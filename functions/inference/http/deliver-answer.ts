@@ -13,6 +13,7 @@ import type { LoggedToken } from './logprobs.ts'
 import { asRequestError, engineError } from './request-error.ts'
 import { sendJson } from './send-json.ts'
 import type { Serving } from './serving.ts'
+import { shownTimings } from './shown-timings.ts'
 
 /** The shapes of one kind of completion. */
 export type AnswerShape = {
@@ -96,6 +97,7 @@ function stream(serving: Serving, { plans, shape }: PreparedAnswer, response: Se
   const clock = startClock(serving.metrics)
   const showIds = plans[0]?.returnTokenIds === true
   const includeUsage = plans[0]?.includeUsage === true
+  const showTimings = plans[0]?.showTimings === true
   const choices = plans.map(({ index }) => shape.choice(index))
   /** As OpenAI has it: who asks for usage finds the field in every event, null in all but the last. */
   const send = (event: object) => events.send(includeUsage ? { ...event, usage: null } : event)
@@ -119,7 +121,7 @@ function stream(serving: Serving, { plans, shape }: PreparedAnswer, response: Se
     pieces.flush()
     if (event.type === 'end') {
       const closing = choices[event.index]?.closing(event.reason)
-      return closing && send(closing)
+      return closing && send({ ...closing, ...(showTimings && shownTimings(event.timings)) })
     }
     clock.over('ok')
     if (includeUsage) events.send(shape.usage(event.usage))

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import * as z from 'zod/mini'
 import { TOKENIZER_FILE } from '../models/model-config.ts'
+import { type Cutter, createCutter } from './cut-at-specials.ts'
 import { createDetokenizer, type Detokenizer } from './detokenize-stream.ts'
 import { createShield, SHIELD, type Shield } from './shield-special-tokens.ts'
 import { TokenBytes } from './token-bytes.ts'
@@ -18,6 +19,8 @@ export type Tokenizer = {
    * `shield` has marked them. Nothing is added at either end.
    */
   encode(text: string, options: EncodeOptions): number[]
+  /** Where a text without marks may be cut and encoded piece by piece, unless special tokens are plain text in it. */
+  readonly cutter: Cutter
   /** Marks the names of special tokens in a caller's words; see shield-special-tokens.ts. */
   readonly shield: Shield
   /** The text of ids, each within the vocabulary. Special tokens are left out unless asked for. Bytes that are no UTF-8 become U+FFFD. */
@@ -91,6 +94,7 @@ export function createTokenizer(file: unknown): Tokenizer {
       if (text === '') return []
       return tokenizerFor(text, options).encode(text, { add_special_tokens: false }).ids
     },
+    cutter: createCutter(added),
     shield: createShield(
       added.filter(({ special, content }) => special || TOOL_TAGS.has(content)).map(({ content }) => content),
     ),

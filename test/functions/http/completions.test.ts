@@ -161,10 +161,29 @@ describe('continuation', () => {
       }
       const { events, isDone } = await stream({ ...seeded, perigee, stream_options: { include_usage: true } })
       expect(isDone).toBe(true)
+      expect(JSON.stringify(events)).not.toContain('timings')
       expect(sent + textOf(events)).toBe(text)
       expect(idsOf(events)).toEqual(ids.slice(cut))
       expect(withoutCache(events.at(-1)?.usage)).toEqual(withoutCache(whole.usage))
     }
+  })
+
+  test('computes the uncached part of its prompt and its replay, and tells whoever asks what its first token waited for', async () => {
+    const whole = await ask(seeded)
+    const output = whole.choices[0]?.token_ids?.slice(0, 9) ?? []
+    const given = { prompt_token_ids: whole.prompt_token_ids, output_token_ids: output, sent_chars: 0 }
+    const perigee = { continue: given, timings: true }
+    const { events } = await stream({ ...seeded, perigee, stream_options: { include_usage: true } })
+    const { prompt_tokens = 0, prompt_tokens_details } = events.at(-1)?.usage ?? {}
+    const closing = events.find(({ choices }) => (choices[0]?.finish_reason ?? null) !== null)
+    expect(closing).toMatchObject({
+      perigee: {
+        timings: {
+          prompt_tokens: prompt_tokens - (prompt_tokens_details?.cached_tokens ?? 0),
+          replayed_tokens: output.length,
+        },
+      },
+    })
   })
 
   test('sends what the caller has not seen of the tokens given, and honours a stop string begun in them', async () => {

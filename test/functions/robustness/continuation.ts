@@ -1,4 +1,5 @@
 /** Streams that are cut and go on at another server: whether the joined answer is the one that was never cut. */
+import type { ShownTimings } from '../../../functions/inference/http/shown-timings.ts'
 import { MODEL, post, readEvents } from '../http/real-server.ts'
 
 export type Piece = {
@@ -7,8 +8,17 @@ export type Piece = {
   /** Names and arguments of tool calls, as far as this event carries some. */
   calls: string
 }
-/** `firstMs` and `lastMs`: from the request to the first and the last event with a token. */
-export type Streamed = { promptIds: number[]; pieces: Piece[]; reason: string; firstMs: number; lastMs: number }
+export type Streamed = {
+  promptIds: number[]
+  /** Of the prompt, from the cache. */
+  cachedTokens: number
+  pieces: Piece[]
+  reason: string
+  /** From the request to the first event with a token. */
+  firstMs: number
+  /** What the engine says that the first token waited for. */
+  timings: ShownTimings | null
+}
 
 export type CutOutcome = {
   /** Tokens that the answer had when it was cut. */
@@ -19,6 +29,9 @@ export type CutOutcome = {
   left: number
   /** From the second request to its first event with a token. */
   gapMs: number
+  promptTokens: number
+  cachedTokens: number
+  timings: ShownTimings | null
 }
 
 type Choice = {
@@ -26,30 +39,41 @@ type Choice = {
   finish_reason: string | null
   token_ids?: number[]
 }
-type Event = { choices: Choice[]; prompt_token_ids?: number[]; error?: object }
+type Event = {
+  choices: Choice[]
+  prompt_token_ids?: number[]
+  usage?: { prompt_tokens_details?: { cached_tokens?: number } } | null
+  perigee?: { timings: ShownTimings }
+  error?: object
+}
 
 /** @param body of a chat completion without `model` and `stream` */
-export async function streamAnswer(url: string, body: object): Promise<Streamed> {
+export async function streamAnswer(
+  url: string,
+  body: Record<string, unknown> & { perigee?: object },
+): Promise<Streamed> {
   const started = performance.now()
   const response = await post(`${url}/v1/chat/completions`, {
-    ...{ ...body, model: MODEL, stream: true, return_token_ids: true },
+    ...{ ...body, model: MODEL, stream: true, stream_options: { include_usage: true }, return_token_ids: true },
+    perigee: { ...body.perigee, timings: true },
   })
   if (response.status !== 200) throw new Error(`status ${response.status}: ${await response.text()}`)
-  const streamed: Streamed = { promptIds: [], pieces: [], reason: '', firstMs: Number.NaN, lastMs: Number.NaN }
+  const streamed: Streamed = {
+    ...{ promptIds: [], cachedTokens: 0, pieces: [], reason: '', firstMs: Number.NaN, timings: null },
+  }
   const { isDone } = await readEvents(response, (event) => {
     // Sound: these are the fields that the server documents; a missing one shows as a difference.
-    const { choices, prompt_token_ids, error } = event as Event
+    const { choices, prompt_token_ids, usage, perigee, error } = event as Event
     if (error) throw new Error(JSON.stringify(error))
     if (prompt_token_ids) streamed.promptIds = prompt_token_ids
+    streamed.cachedTokens = usage?.prompt_tokens_details?.cached_tokens ?? streamed.cachedTokens
+    streamed.timings = perigee?.timings ?? streamed.timings
     for (const { delta, finish_reason, token_ids = [] } of choices) {
       const told = (delta.tool_calls ?? []).map(
         (call) => `${call.function?.name ?? ''}${call.function?.arguments ?? ''}`,
       )
       streamed.pieces.push({ ids: token_ids, text: delta.content ?? '', calls: told.join('') })
-      if (token_ids.length > 0) {
-        streamed.lastMs = performance.now() - started
-        if (Number.isNaN(streamed.firstMs)) streamed.firstMs = streamed.lastMs
-      }
+      if (token_ids.length > 0 && Number.isNaN(streamed.firstMs)) streamed.firstMs = performance.now() - started
       streamed.reason = finish_reason ?? streamed.reason
     }
   })
@@ -64,7 +88,12 @@ export const joined = (pieces: readonly Piece[]) => ({
 })
 
 /** Continues at `url` what `whole` was after so many events, and compares. */
-export async function continueAfter(url: string, body: object, whole: Streamed, events: number): Promise<CutOutcome> {
+export async function continueAfter(
+  url: string,
+  body: Record<string, unknown>,
+  whole: Streamed,
+  events: number,
+): Promise<CutOutcome> {
   const before = joined(whole.pieces.slice(0, events))
   const rest = await streamAnswer(url, {
     ...body,
@@ -88,5 +117,8 @@ export async function continueAfter(url: string, body: object, whole: Streamed, 
     drawn: after.ids.length,
     left: all.ids.length - before.ids.length,
     gapMs: rest.firstMs,
+    promptTokens: whole.promptIds.length,
+    cachedTokens: rest.cachedTokens,
+    timings: rest.timings,
   }
 }

@@ -73,3 +73,27 @@ test('names of fields and values deep within a message are marked, and other val
   expect(marked).not.toContain('<|im_end|>')
   expect(marked.replaceAll('\uFDD0', '')).toBe(JSON.stringify(value))
 })
+
+test('the tokens of a conversation are those of its pieces, one behind the other', () => {
+  const words = [
+    'Be kind.',
+    'What is 7 + 5?',
+    '  spaces  \n',
+    "it's 漢字 🙂",
+    '',
+    '<|im',
+    ' a ',
+    '\n\n<p>',
+    '12 345',
+    'end',
+  ]
+  for (let count = 1; count <= words.length; count++) {
+    const text = rendered(words.slice(0, count), source, tokenizer.shield)
+    const pieces = tokenizer.cutter.text(text)
+    expect(pieces.length).toBeGreaterThan(2 * count)
+    const ids = pieces.map((piece) => tokenizer.encode(piece, { specialTokens: 'unshielded' }))
+    const whole = tokenizer.encode(text, { specialTokens: 'unshielded' })
+    expect(ids.flat()).toEqual(whole)
+    expect(tokenizer.cutter.ids(whole)).toEqual(ids)
+  }
+})

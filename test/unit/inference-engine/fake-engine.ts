@@ -5,6 +5,7 @@ import type {
   FinishReason,
   StepReport,
 } from '../../../functions/inference/engine/engine-messages.ts'
+import type { FirstTokenTimings } from '../../../functions/inference/engine/first-token-timings.ts'
 import type { BoundAnswer } from '../../../functions/inference/engine/grammar/grammars.ts'
 import { BLOCK_TOKENS, createPrefixStore } from '../../../functions/inference/engine/prefix-store.ts'
 import { createSampler, type Sampler } from '../../../functions/inference/engine/sampler.ts'
@@ -44,6 +45,7 @@ export function fakeEngine(options: FakeEngineOptions = {}) {
   const answers = new Map<number, { tokens: number[]; reason: FinishReason | null }>()
   const ends = new Map<number, () => void>()
   const cached = new Map<number, number>()
+  const begun = new Map<number, FirstTokenTimings>()
   let beforeRun: (run: FakeRun) => void = () => {}
   let onStep: (step: StepReport) => void = () => {}
   const decoder = fakeDecoder(rowsFor(slots), context, (run) => {
@@ -68,6 +70,7 @@ export function fakeEngine(options: FakeEngineOptions = {}) {
       steps.push(step)
       onStep(step)
       for (const [id, tokens] of step.cached) cached.set(id, tokens)
+      for (const [id, timings] of step.begun ?? []) begun.set(id, timings)
       for (let i = 0; i < step.tokens.length; i += 2) {
         answers.get(step.tokens[i] ?? -1)?.tokens.push(step.tokens[i + 1] ?? -1)
       }
@@ -83,6 +86,7 @@ export function fakeEngine(options: FakeEngineOptions = {}) {
     steps,
     answers,
     cached,
+    begun,
     exact,
     store,
     failed: scheduler.failed,

@@ -125,6 +125,21 @@ describe.each([
       // The tenth token is drawn from the ninth run: each of the others is fed once.
       expect(it.runs.filter(({ kind }) => kind === 'decode').length).toBe(9)
     })
+
+    test('an answer that goes on tells what its first token waited for: its prompt, its replay, and what ran for others', async () => {
+      const it = engine({ chunkTokens: 8, chunkMs: 1_000 })
+      const prompt = promptOf(numbers(1), 20)
+      const whole = expected(prompt, 10)
+      const times = { prefill: 100, decode: 10 }
+      it.onRun(({ kind }) => it.wait(times[kind]))
+      const other = it.ask({ id: 1, prompt: [1, 2, 3], maxTokens: 30 })
+      await it.ask({ id: 2, prompt, answer: whole.slice(0, 6), maxTokens: 10 })
+      await other
+      // Of the other, whose chunk was over, the steps between the three chunks of this one.
+      const own = { promptTokens: 20, promptMs: 300, replayedTokens: 6, replayMs: 60 }
+      expect(it.begun.get(2)).toEqual({ ...own, othersMs: 30, maskMs: 0, firstTokenMs: 390 })
+      expect(it.begun.get(1)).toMatchObject({ promptTokens: 3, replayedTokens: 0, replayMs: 0 })
+    })
   })
 
   describe('fairness', () => {

@@ -1,4 +1,5 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
+import { createCutter } from '../../../functions/inference/text/cut-at-specials.ts'
 import {
   createEncoder,
   type Encoder,
@@ -9,11 +10,15 @@ import { SHIELD } from '../../../functions/inference/text/shield-special-tokens.
 import type { Tokenizer } from '../../../functions/inference/text/tokenizer.ts'
 
 const INLINE = 7
+/** The thread's ids are lengths: of this one the ids of a text can be cut. */
+const SPECIAL = 1
+const encodeInline = vi.fn((_: string) => [INLINE])
 let encoder: Encoder
 afterEach(() => encoder.stop())
 function start(): Encoder {
   // Sound because an encoder asks nothing else of a tokenizer.
-  const tokenizer = { encode: () => [INLINE] } as unknown as Tokenizer
+  const cutter = createCutter([{ id: SPECIAL, content: '|' }])
+  const tokenizer = { encode: encodeInline, cutter } as unknown as Tokenizer
   encoder = createEncoder('', tokenizer, new URL('./fake-encode-worker.ts', import.meta.url))
   return encoder
 }
@@ -26,6 +31,23 @@ test('short texts are encoded here, long ones and those with marks on the thread
   expect(await encode(long('x'), WITH)).toEqual({ ok: true, ids: [INLINE_CHARS_MAX + 1] })
   expect(await encode(SHIELD, WITH)).toEqual({ ok: true, ids: [INLINE] })
   expect(await encode(SHIELD, { specialTokens: 'unshielded' })).toEqual({ ok: true, ids: [1] })
+})
+
+test('what was encoded before is not encoded again, here or on the thread', async () => {
+  const { encode } = start()
+  const turns = ['|'.padEnd(3_000, 'a'), '|'.padEnd(3_000, 'b'), '|'.padEnd(3_000, 'c')]
+  encodeInline.mockClear()
+  for (let count = 1; count <= turns.length; count++) {
+    const ids = Array.from({ length: count }, () => INLINE)
+    expect(await encode(turns.slice(0, count).join(''), WITH)).toEqual({ ok: true, ids })
+  }
+  expect(encodeInline.mock.calls.map(([text]) => text)).toEqual(turns)
+  const whole = await encode(long('x'), WITH)
+  expect(await encode(`${long('x')}|d`, WITH)).toEqual({ ok: true, ids: [...(whole.ok ? whole.ids : []), INLINE] })
+  // Where their names are plain text, other ids come of the same pieces.
+  expect(await encode('|d', { specialTokens: false })).toEqual({ ok: true, ids: [INLINE] })
+  expect(encodeInline.mock.calls.at(-1)?.[0]).toBe('|d')
+  expect(encodeInline.mock.calls.length).toBe(turns.length + 2)
 })
 
 test('a thread that dies costs only the text that it was at, and one that fails only its caller', async () => {
