@@ -16,7 +16,7 @@ import { outsideTokens } from './auth/outside-tokens.ts'
 import { ownTokens, principalOfSession } from './auth/own-tokens.ts'
 import { passwordCost } from './auth/password-hash.ts'
 import { providerAdmin } from './auth/provider-admin.ts'
-import { type IdentityProvider, providerStore } from './auth/provider-store.ts'
+import { providerStore, type TrustedProvider } from './auth/provider-store.ts'
 import { sessionStore } from './auth/session-store.ts'
 import { signIn } from './auth/sign-in.ts'
 import { type ReadyKey, readyKey, storedKeys } from './auth/stored-keys.ts'
@@ -236,8 +236,8 @@ function users(
   })
   const trusted = directory.remember({
     kind: 'identity_provider',
-    load: () => providers.all(),
-    prepare: (stored: IdentityProvider[] | undefined) => stored ?? [],
+    load: () => providers.trusted(),
+    prepare: (stored: TrustedProvider[] | undefined) => stored ?? [],
     key: () => '',
   })
   const { changed } = directory

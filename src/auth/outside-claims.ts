@@ -1,7 +1,7 @@
 /** Who an outside provider's token says somebody is, in our terms. Pure. What is not mapped is refused: closed. */
 import type { Principal } from '../chat/ports.ts'
 import { ROLES, type Role } from '../contract/roles.ts'
-import type { IdentityProvider } from './provider-store.ts'
+import type { IdentityProvider, TrustedProvider } from './provider-store.ts'
 import { scopesOfRole } from './roles.ts'
 
 const SUBJECT_CHARS_MAX = 255
@@ -12,12 +12,12 @@ type Claims = Readonly<Record<string, unknown>>
  * The user's id begins with the provider's, for a `sub` is unique only at its issuer (OpenID Connect Core 2): nobody becomes one of our
  * users, or another provider's, by choosing a name.
  */
-export function principalOfClaims(provider: IdentityProvider, claims: Claims): Principal | undefined {
+export function principalOfClaims(provider: TrustedProvider, claims: Claims): Principal | undefined {
   const { sub } = claims
   if (typeof sub !== 'string' || sub === '' || sub.length > SUBJECT_CHARS_MAX) return undefined
   const role = roleOf(provider, claims)
   const tenantId = tenantOf(provider, claims)
-  if (!role || !tenantId) return undefined
+  if (!role || !tenantId || !provider.activeTenantIds.includes(tenantId)) return undefined
   return { tenantId, keyId: provider.id, userId: `${provider.id}:${sub}`, scopes: scopesOfRole(role, tenantId) }
 }
 

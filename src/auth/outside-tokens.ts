@@ -1,13 +1,13 @@
 /**
  * Bearer tokens of outside identity providers to principals. What is refused before anything is fetched stands first. A token that was
- * verified is remembered by its hash until it expires, for as long as its provider's row and keys are what they were then: so the usual
- * request checks no signature, and what is revoked is revoked.
+ * verified is remembered by its hash until it expires, for as long as its provider's row and keys are what they were then and its tenant is
+ * active: so the usual request checks no signature, and what is revoked is revoked.
  */
 import type { Principal } from '../chat/ports.ts'
 import { sha256Hex } from './api-key.ts'
 import type { KeySet, KeySets } from './key-sets.ts'
 import { principalOfClaims } from './outside-claims.ts'
-import type { IdentityProvider } from './provider-store.ts'
+import type { TrustedProvider } from './provider-store.ts'
 import type { OutsideVerdict } from './verify-outside-jwt.ts'
 
 /** An isolate's memory for verified tokens: some 300 bytes each. */
@@ -21,24 +21,25 @@ const TYPE = /^(application\/)?(at\+)?jwt$/i
 /** Headers that bring a key along or ask for an extension (RFC 7515 4.1): a token does not choose what it is checked with. */
 const REFUSED_HEADERS = ['crit', 'jwk', 'jku', 'x5u', 'x5c', 'b64', 'zip']
 
-type Remembered = { principal: Principal; provider: IdentityProvider; keySet: KeySet; untilMs: number }
+type Remembered = { principal: Principal; provider: TrustedProvider; keySet: KeySet; untilMs: number }
 
 export type OutsideTokens = { verify(token: string): Promise<Principal | undefined> }
 
 export function outsideTokens(options: {
-  providers: () => readonly IdentityProvider[] | Promise<readonly IdentityProvider[]>
+  providers: () => readonly TrustedProvider[] | Promise<readonly TrustedProvider[]>
   keySets: KeySets
   nowMs: () => number
 }): OutsideTokens {
   const { providers, keySets, nowMs } = options
   const remembered = new Map<string, Remembered>()
 
-  function recalled(hash: string, now: number, trusted: readonly IdentityProvider[]): Remembered | undefined {
+  function recalled(hash: string, now: number, trusted: readonly TrustedProvider[]): Remembered | undefined {
     const entry = remembered.get(hash)
     if (!entry) return undefined
     const provider = trusted.find(({ id }) => id === entry.provider.id)
     const isSame = provider?.updatedAtMs === entry.provider.updatedAtMs && provider.status === 'active'
-    if (isSame && now < entry.untilMs) return entry
+    const mayComeIn = isSame && provider.activeTenantIds.includes(entry.principal.tenantId)
+    if (mayComeIn && now < entry.untilMs) return entry
     remembered.delete(hash)
     return undefined
   }
@@ -100,7 +101,7 @@ function decoded(part: string): Record<string, unknown> | undefined {
   }
 }
 
-function providerOf(trusted: readonly IdentityProvider[], parts: Parts): IdentityProvider | undefined {
+function providerOf(trusted: readonly TrustedProvider[], parts: Parts): TrustedProvider | undefined {
   return trusted.find(
     ({ issuer, audience, status }) =>
       status === 'active' && issuer === parts.issuer && parts.audiences.includes(audience),
@@ -110,7 +111,7 @@ function providerOf(trusted: readonly IdentityProvider[], parts: Parts): Identit
 /** A key that is not known may be a new one: once more, where the provider may be asked. */
 async function verified(
   token: string,
-  { issuer, audience, jwksUri }: IdentityProvider,
+  { issuer, audience, jwksUri }: TrustedProvider,
   nowMs: number,
   keySets: KeySets,
 ): Promise<{ verdict: OutsideVerdict; keySet: KeySet }> {

@@ -15,8 +15,17 @@ export function providerAdmin({ store, nowMs, changed }: ProviderAdminOptions): 
     return provider
   }
 
+  /** Who may name tenants may know which there are. */
+  async function refuseMissing(param: string, tenantIds: readonly string[]): Promise<void> {
+    const missing = await whileStoreAnswers(store.missingTenant(tenantIds))
+    if (missing === undefined) return
+    throw new AppError('resource_not_found', `There is no tenant ${missing}.`, { param })
+  }
+
   return {
     async create(tenantId, given) {
+      await refuseMissing('tenant_id', [tenantId])
+      await refuseMissing('tenants', Object.values(given.tenants ?? {}))
       const createdAtMs = nowMs()
       const provider: IdentityProvider = {
         id: makeId('idp', createdAtMs),
@@ -53,6 +62,7 @@ export function providerAdmin({ store, nowMs, changed }: ProviderAdminOptions): 
 
     async change(id, change) {
       const was = await found(id)
+      await refuseMissing('tenants', Object.values(change.tenants ?? {}))
       const provider: IdentityProvider = {
         ...was,
         jwksUri: change.jwks_uri ?? was.jwksUri,

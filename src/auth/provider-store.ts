@@ -17,6 +17,12 @@ export type IdentityProvider = {
   updatedAtMs: number
 }
 
+/** As isolates take it. */
+export type TrustedProvider = IdentityProvider & {
+  /** Of the tenants that it names those whose people may come in. */
+  activeTenantIds: readonly string[]
+}
+
 type Row = {
   provider_id: string
   tenant_id: string
@@ -49,6 +55,29 @@ export function providerStore(db: D1Database) {
     async all(): Promise<IdentityProvider[]> {
       const { results } = await db.prepare('SELECT * FROM identity_provider ORDER BY provider_id').all<Row>()
       return results.map(fromRow)
+    },
+
+    /** As `all`, and which tenants of each are active. Their changes are told as changes of providers (tenant-store.ts). */
+    async trusted(): Promise<TrustedProvider[]> {
+      const { results } = await db
+        .prepare(
+          `SELECT *, (SELECT json_group_array(id) FROM tenant WHERE tenant.status = 'active' AND
+             (id = tenant_id OR id IN (SELECT value FROM json_each(tenants)))) AS active_tenant_ids
+           FROM identity_provider ORDER BY provider_id`,
+        )
+        .all<Row & { active_tenant_ids: string }>()
+      return results.map((row) => ({ ...fromRow(row), activeTenantIds: textList(row.active_tenant_ids) }))
+    },
+
+    /** The first of these that is no tenant. */
+    async missingTenant(ids: readonly string[]): Promise<string | undefined> {
+      const missing = await db
+        .prepare(
+          `SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM tenant WHERE status <> 'deleted') LIMIT 1`,
+        )
+        .bind(JSON.stringify(ids))
+        .first<{ value: string }>()
+      return missing?.value
     },
 
     async byId(id: string): Promise<IdentityProvider | undefined> {
@@ -106,6 +135,11 @@ export function providerStore(db: D1Database) {
 
 function mapped({ roleClaim, roles, defaultRole, tenantClaim, tenants }: IdentityProvider) {
   return [roleClaim, JSON.stringify(roles), defaultRole, tenantClaim, JSON.stringify(tenants)]
+}
+
+function textList(json: string): readonly string[] {
+  // Sound: SQLite made it of ids.
+  return JSON.parse(json) as string[]
 }
 
 function fromRow(row: Row): IdentityProvider {

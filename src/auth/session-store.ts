@@ -4,6 +4,10 @@ import type { Role } from '../contract/roles.ts'
 /** More devices than a person has; the oldest session goes first. */
 const SESSIONS_PER_USER_MAX = 20
 
+/** A suspended tenant's users are kept, and may nothing. */
+const ACTIVE_USERS = `SELECT user_id FROM user JOIN tenant ON tenant.id = user.tenant_id
+  WHERE user.status = 'active' AND tenant.status = 'active'`
+
 /** No name and no address: isolates and the reserve remember it. */
 export type SessionHolder = { user_id: string; tenant_id: string; role: Role }
 
@@ -22,7 +26,7 @@ export function sessionStore(db: D1Database) {
     LIMIT ${SESSIONS_PER_USER_MAX}))`
 
   return {
-    /** False when the user's password or status has changed since it was checked. Also removes what is over or too many. */
+    /** False when the user's password or status has changed since it was checked, or the tenant is not active. Removes what is over or too many. */
     async begin(
       session: { id: string; userId: string; tokenSha256: string; createdAtMs: number; expiresAtMs: number },
       checkedHash: string,
@@ -34,7 +38,7 @@ export function sessionStore(db: D1Database) {
           .prepare(
             `INSERT INTO session (session_id, user_id, tenant_id, token_sha256, created_at_ms, expires_at_ms)
              SELECT ?1, user_id, tenant_id, ?2, ?3, ?4 FROM user
-             WHERE user_id = ?5 AND status = 'active' AND password_hash = ?6`,
+             WHERE user_id = ?5 AND password_hash = ?6 AND user_id IN (${ACTIVE_USERS})`,
           )
           .bind(id, tokenSha256, createdAtMs, expiresAtMs, userId, checkedHash),
         db
@@ -61,7 +65,7 @@ export function sessionStore(db: D1Database) {
         db
           .prepare(
             `UPDATE session SET token_sha256 = ?1 WHERE session_id = ?2 AND token_sha256 = ?3 AND expires_at_ms > ?4
-             AND user_id IN (SELECT user_id FROM user WHERE status = 'active')`,
+             AND user_id IN (${ACTIVE_USERS})`,
           )
           .bind(nextSha256, token.sessionId, token.sha256, nowMs),
         holderOf(db, token.sessionId),
@@ -69,7 +73,7 @@ export function sessionStore(db: D1Database) {
       return updated?.meta.changes === 1 ? holder?.results[0] : undefined
     },
 
-    /** What isolates remember of a session: undefined when it was revoked or its user disabled. */
+    /** What isolates remember of a session: undefined when it was revoked, its user disabled or its tenant suspended. */
     async holder(sessionId: string): Promise<SessionHolder | undefined> {
       return (await holderOf(db, sessionId).first<SessionHolder>()) ?? undefined
     },
@@ -99,7 +103,7 @@ function holderOf(db: D1Database, sessionId: string): D1PreparedStatement {
   return db
     .prepare(
       `SELECT user.user_id, user.tenant_id, role FROM session JOIN user USING (user_id)
-       WHERE session_id = ? AND status = 'active'`,
+       WHERE session_id = ? AND user_id IN (${ACTIVE_USERS})`,
     )
     .bind(sessionId)
 }

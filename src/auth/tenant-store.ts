@@ -1,4 +1,7 @@
-/** Tenants in D1. What changes whether a tenant's keys are valid tells isolates to forget all keys: that is rare, and none is missed. */
+/**
+ * Tenants in D1. What changes whether a tenant may come in tells isolates to forget all keys, sessions and identity providers: that is
+ * rare, and none is missed.
+ */
 import type { PageRequest } from '../http/ports.ts'
 
 export type TenantRecord = {
@@ -16,9 +19,14 @@ const COLUMNS = 'id, name, status, created_at_ms, updated_at_ms'
 export type TenantStore = ReturnType<typeof tenantStore>
 
 export function tenantStore(db: D1Database) {
-  /** An empty subject: all of the tenant's keys, whatever their hashes. */
-  const changeOfKeys = (tenantId: string, atMs: number) =>
-    db.prepare("INSERT INTO change (kind, tenant_id, subject, at_ms) VALUES ('key', ?, '', ?)").bind(tenantId, atMs)
+  /** An empty subject: all of that kind, whatever they are remembered under. */
+  const changeOfStatus = (tenantId: string, atMs: number) =>
+    db
+      .prepare(
+        `INSERT INTO change (kind, tenant_id, subject, at_ms)
+         VALUES ('key', ?1, '', ?2), ('session', ?1, '', ?2), ('identity_provider', ?1, '', ?2)`,
+      )
+      .bind(tenantId, atMs)
 
   return {
     /** False when another has the name. */
@@ -63,19 +71,21 @@ export function tenantStore(db: D1Database) {
              WHERE id = ?1 AND status <> 'deleted'`,
           )
           .bind(id, name, status, atMs),
-        ...(status === null ? [] : [changeOfKeys(id, atMs)]),
+        ...(status === null ? [] : [changeOfStatus(id, atMs)]),
       ])
       return updated?.meta.changes === 1
     },
 
-    /** Its keys are revoked with it. */
+    /** Its keys are revoked, and its users go with their sessions: their addresses are free again. */
     async remove(id: string, atMs: number): Promise<void> {
       await db.batch([
         db.prepare(`UPDATE tenant SET status = 'deleted', updated_at_ms = ?2 WHERE id = ?1`).bind(id, atMs),
         db
           .prepare('UPDATE api_key SET revoked_at_ms = ?2 WHERE tenant_id = ?1 AND revoked_at_ms IS NULL')
           .bind(id, atMs),
-        changeOfKeys(id, atMs),
+        db.prepare('DELETE FROM session WHERE tenant_id = ?').bind(id),
+        db.prepare('DELETE FROM user WHERE tenant_id = ?').bind(id),
+        changeOfStatus(id, atMs),
       ])
     },
   }

@@ -44,7 +44,11 @@ export function userAdmin({ store, guard, cost, registrationIsOpen, nowMs, chang
       password_hash: await hashPassword(user.password, cost),
       created_at_ms: createdAtMs,
     }
-    if (await whileStoreAnswers(store.insert(stored))) return userObject(stored)
+    const outcome = await whileStoreAnswers(store.insert(stored))
+    if (outcome === 'inserted') return userObject(stored)
+    if (outcome === 'no_tenant') {
+      throw new AppError('resource_not_found', 'There is no such tenant.', { param: 'tenant_id' })
+    }
     throw new AppError('already_exists', 'There is a user of this e-mail address.', { param: 'email' })
   }
 

@@ -30,11 +30,12 @@ export function userStore(db: D1Database) {
   const endSessions = (userId: string) => db.prepare('DELETE FROM session WHERE user_id = ?').bind(userId)
 
   return {
-    /** False when the address is taken. Nothing is remembered of a user that was not there, so no row in `change`. */
-    async insert(user: StoredUser): Promise<boolean> {
+    /** Nothing is remembered of a user that was not there, so no row in `change`. */
+    async insert(user: StoredUser): Promise<'inserted' | 'taken' | 'no_tenant'> {
       const { meta } = await db
         .prepare(
-          `INSERT INTO user (${COLUMNS}, updated_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
+          `INSERT INTO user (${COLUMNS}, updated_at_ms)
+           SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?8 FROM tenant WHERE id = ?2 AND status <> 'deleted'
            ON CONFLICT (email) DO NOTHING`,
         )
         .bind(
@@ -48,7 +49,12 @@ export function userStore(db: D1Database) {
           user.created_at_ms,
         )
         .run()
-      return meta.changes === 1
+      if (meta.changes === 1) return 'inserted'
+      const tenant = await db
+        .prepare("SELECT id FROM tenant WHERE id = ? AND status <> 'deleted'")
+        .bind(user.tenant_id)
+        .first()
+      return tenant ? 'taken' : 'no_tenant'
     },
 
     byEmail(email: string): Promise<StoredUser | null> {

@@ -8,7 +8,7 @@ const name = z.string().check(z.minLength(1), z.maxLength(100))
 export const createTenantSchema = z.strictObject({ name })
 export type CreateTenant = z.infer<typeof createTenantSchema>
 
-/** A suspended tenant's keys are not valid; nothing else of it changes. */
+/** A suspended tenant's keys and its users' tokens are not valid; nothing else of it changes. */
 export const patchTenantSchema = z.strictObject({
   name: z.optional(name),
   status: z.optional(z.enum(['active', 'suspended'])),

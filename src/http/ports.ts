@@ -56,7 +56,7 @@ export type TenantAdmin = {
   list(page: PageRequest): Promise<Page<TenantView>>
   get(id: string): Promise<TenantView>
   patch(id: string, input: PatchTenant): Promise<TenantView>
-  /** Its keys are revoked. */
+  /** Its keys are revoked, its users deleted. */
   remove(id: string): Promise<void>
 }
 
@@ -101,7 +101,7 @@ export type Users = {
   register(call: { registration: Registration; address: string }): Promise<UserObject>
 }
 
-/** Whose tokens are taken beside our own. Rejects with resource_not_found, already_exists, store_unavailable. */
+/** Whose tokens are taken beside our own. Rejects with resource_not_found (also for a tenant that is named and is not there), already_exists, store_unavailable. */
 export type IdentityProviders = {
   create(tenantId: string, provider: NewIdentityProvider): Promise<IdentityProviderObject>
   /** All: there are few. */

@@ -5,7 +5,7 @@ import { readAccessToken, signAccessToken } from '../../src/auth/access-token.ts
 import { makeId } from '../../src/auth/make-id.ts'
 import { principalOfClaims } from '../../src/auth/outside-claims.ts'
 import { hashPassword, isWeak, matchesPassword } from '../../src/auth/password-hash.ts'
-import type { IdentityProvider } from '../../src/auth/provider-store.ts'
+import type { TrustedProvider } from '../../src/auth/provider-store.ts'
 import { makeRefreshToken, parseRefreshToken } from '../../src/auth/refresh-token.ts'
 import { ROLE_SCOPES } from '../../src/auth/roles.ts'
 import { ACCOUNT_POLICY, ADDRESS_POLICY, type Attempts, admit } from '../../src/auth/sign-in-backoff.ts'
@@ -243,7 +243,7 @@ test.each([
 })
 
 test('claims of an outside provider are read as data: no name of a field leads elsewhere', () => {
-  const provider: IdentityProvider = {
+  const provider: TrustedProvider = {
     id: 'idp_1',
     tenantId: 'tnt_a',
     issuer: 'i',
@@ -257,8 +257,9 @@ test('claims of an outside provider are read as data: no name of a field leads e
     tenants: {},
     createdAtMs: 0,
     updatedAtMs: 0,
+    activeTenantIds: ['tnt_a'],
   }
-  const of = (claims: Record<string, unknown>, change: Partial<IdentityProvider> = {}) =>
+  const of = (claims: Record<string, unknown>, change: Partial<TrustedProvider> = {}) =>
     principalOfClaims({ ...provider, ...change }, claims)
   expect(of({ sub: 's', a: { b: { c: 'yes' } } })).toEqual({
     tenantId: 'tnt_a',
@@ -274,5 +275,6 @@ test('claims of an outside provider are read as data: no name of a field leads e
     expect(of({ sub: 's', r: 'yes', t: name }, { roleClaim: 'r', tenantClaim: 't' })).toBeUndefined()
     expect(of({ sub: 's' }, { roleClaim: name })).toBeUndefined()
   }
+  expect(of({ sub: 's', a: { b: { c: 'yes' } } }, { activeTenantIds: [] })).toBeUndefined()
   for (const sub of [undefined, '', 7, 'x'.repeat(256)]) expect(of({ sub, a: { b: { c: 'yes' } } })).toBeUndefined()
 })

@@ -2,9 +2,11 @@
  * Tokens of outside identity providers, end to end: real signatures, real D1, and a provider that answers for its key set as one
  * would. Runs in workerd.
  */
+import { env } from 'cloudflare:workers'
 import { exportJWK, type JWTHeaderParameters, type JWTPayload, SignJWT } from 'jose'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ROLE_SCOPES, scopesOfRole } from '../../src/auth/roles.ts'
+import { tenantStore } from '../../src/auth/tenant-store.ts'
 import type { IdentityProviderObject } from '../../src/contract/identity-providers.ts'
 import {
   identityProviderListSchema,
@@ -49,6 +51,9 @@ const api = edge({ PERIGEE_TOKEN_SECRET: SECRET })
 /** An isolate of its own, which remembers nothing yet. */
 const isolate = () => edge({ PERIGEE_TOKEN_SECRET: SECRET })
 
+beforeAll(async () => {
+  for (const id of ['tnt_blue', 'tnt_red', 'tnt_late']) await tenantStore(env.DB).insert(id, id, 0)
+})
 beforeEach(() => {
   jwksUri = `https://login.example.org/keys/${++count}`
   keys = Object.values(signers).map(({ jwk }) => jwk)
@@ -255,6 +260,26 @@ describe('a mapping', () => {
     expect(await who({ org: 'tnt_blue' })).toBe(401)
     expect(await who({})).toBe(401)
   })
+
+  test('to a suspended or deleted tenant lets nobody in, everywhere within 10 s, and keeps nobody else out', async () => {
+    await trust({ tenant_claim: 'org', tenants: { late: 'tnt_late', red: 'tnt_red' } })
+    const elsewhere = isolate()
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+    // Tokens that were verified and are remembered.
+    const [late, red] = [await makeToken({ claims: { org: 'late' } }), await makeToken({ claims: { org: 'red' } })]
+    const statuses = () => Promise.all([late, red].map(async (token) => (await call(token, elsewhere)).status))
+    const write = async (method: string, body: string | null) => {
+      expect((await api.post('/admin/tenants/tnt_late', '', { method, body })).status).toBe(200)
+      vi.setSystemTime(Date.now() + 10_000)
+    }
+    expect(await statuses()).toEqual([200, 200])
+    await write('PATCH', '{"status":"suspended"}')
+    expect(await statuses()).toEqual([401, 200])
+    await write('PATCH', '{"status":"active"}')
+    expect(await statuses()).toEqual([200, 200])
+    await write('DELETE', null)
+    expect(await statuses()).toEqual([401, 200])
+  })
 })
 
 describe('the keys of a provider', () => {
@@ -424,6 +449,18 @@ describe('/admin/identity-providers', () => {
     ['http://localhost/keys', 201],
   ])('takes keys from %s: %i', async (jwks_uri, status) => {
     expect((await api.post(PROVIDERS, { ...valid, jwks_uri })).status).toBe(status)
+  })
+
+  test('refuses tenants that are not there, when it is made and when it is changed', async () => {
+    const missing = { tenants: { a: 'tnt_blue', b: 'tnt_nowhere' } }
+    const { id } = await trust()
+    for (const response of [
+      await api.post(PROVIDERS, { ...valid, audience: 'another', tenant_id: 'tnt_nowhere' }),
+      await api.post(PROVIDERS, { ...valid, audience: 'another', ...missing }),
+      await api.post(`${PROVIDERS}/${id}`, missing, { method: 'PATCH' }),
+    ]) {
+      expect([response.status, await codeOf(response)]).toEqual([404, 'resource_not_found'])
+    }
   })
 
   test('refuses roles and tenants that are none', async () => {

@@ -1,9 +1,10 @@
 /** Users, their passwords, tokens and sessions: the routes end to end, with real D1 and the real sign-in guard. Runs in workerd. */
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { signAccessToken } from '../../src/auth/access-token.ts'
 import { hashPassword, passwordCost } from '../../src/auth/password-hash.ts'
 import { INSTALLATION_SCOPES, ROLE_SCOPES, scopesOfRole } from '../../src/auth/roles.ts'
+import { tenantStore } from '../../src/auth/tenant-store.ts'
 import { userStore } from '../../src/auth/user-store.ts'
 import type { Scope } from '../../src/contract/scopes.ts'
 import type { TokenResponse, UserObject } from '../../src/contract/users.ts'
@@ -26,6 +27,10 @@ const api = edge(SETTINGS)
 
 let people = 0
 const newEmail = () => `person-${++people}@example.org`
+
+beforeAll(async () => {
+  for (const id of ['tnt_other', 'tnt_pages', 'tnt_late']) await tenantStore(env.DB).insert(id, id, 0)
+})
 
 /** Each test calls from an address of its own, so that none waits for another's wrong tries. */
 let address = ''
@@ -100,6 +105,13 @@ describe('a user', () => {
     expect((await api.post('/admin/users?tenant_id=tnt_other', same)).status).toBe(409)
   })
 
+  test('is created in a tenant that is there, and in no other', async () => {
+    const user = { email: newEmail(), password: PASSWORD }
+    const nowhere = await api.post('/admin/users?tenant_id=tnt_nowhere', user)
+    expect([nowhere.status, await codeOf(nowhere)]).toEqual([404, 'resource_not_found'])
+    expect((await api.post('/admin/users?tenant_id=tnt_other', user)).status).toBe(201)
+  })
+
   test.each([
     [{ email: 'nobody' }, 'email'],
     [{ email: 'a b@example.org' }, 'email'],
@@ -161,7 +173,7 @@ describe('the rights of an admin', () => {
 
   test('end at his tenant: users of another are not found, and naming it is refused', async () => {
     const user = await createUser()
-    const foreign = as(scopesOfRole('owner', 'tnt_other'), 'tnt_other')
+    const foreign = as(scopesOfRole('owner', 'tnt_foreign'), 'tnt_foreign')
     for (const method of ['GET', 'PATCH', 'DELETE']) {
       const body = method === 'PATCH' ? JSON.stringify({ role: 'viewer' }) : null
       const there = await foreign.post(`/admin/users/${user.id}`, '', { method, body })
@@ -415,6 +427,33 @@ describe('an access token', () => {
     expect(await status('/v1/models')).toBe(401)
   })
 
+  test('of a suspended or deleted tenant is refused within 10 s everywhere, and of a resumed one accepted again', async () => {
+    const email = newEmail()
+    await api.post('/admin/users?tenant_id=tnt_late', { email, password: PASSWORD })
+    const { access_token, refresh_token } = await signedIn(email)
+    const elsewhere = edge(SETTINGS)
+    const statuses = () =>
+      Promise.all([api, elsewhere].map(async (by) => (await withToken(access_token, '/v1/models', {}, by)).status))
+    expect(await statuses()).toEqual([200, 200])
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+    await send('PATCH', '/admin/tenants/tnt_late', { status: 'suspended' })
+    expect((await withToken(access_token, '/v1/models')).status).toBe(401)
+    vi.setSystemTime(Date.now() + 10_000)
+    expect(await statuses()).toEqual([401, 401])
+    expect(await codeOf(await withToken(access_token, '/auth/me'))).toBe('invalid_token')
+    expect((await signIn(email)).status).toBe(400)
+
+    await send('PATCH', '/admin/tenants/tnt_late', { status: 'active' })
+    vi.setSystemTime(Date.now() + 10_000)
+    expect(await statuses()).toEqual([200, 200])
+    await send('DELETE', '/admin/tenants/tnt_late')
+    vi.setSystemTime(Date.now() + 10_000)
+    expect(await statuses()).toEqual([401, 401])
+    expect([(await refresh(refresh_token)).status, (await signIn(email)).status]).toEqual([400, 400])
+    // Nothing of its people is left, and their addresses are free.
+    expect((await api.post('/admin/users', { email, password: PASSWORD })).status).toBe(201)
+  })
+
   test('is good for its time and no longer', async () => {
     const { access_token } = await signedIn((await createUser()).email)
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 1_798_000 })
@@ -478,6 +517,15 @@ describe('a refresh token', () => {
     const renewed = await (await refresh(refresh_token)).json<TokenResponse>()
     vi.setSystemTime(Date.now() + 86_400_000)
     expect((await refresh(renewed.refresh_token)).status).toBe(400)
+  })
+
+  test('of a suspended tenant gives nothing', async () => {
+    const email = newEmail()
+    await api.post('/admin/users?tenant_id=tnt_other', { email, password: PASSWORD })
+    const { refresh_token } = await signedIn(email)
+    await send('PATCH', '/admin/tenants/tnt_other', { status: 'suspended' })
+    expect((await refresh(refresh_token)).status).toBe(400)
+    await send('PATCH', '/admin/tenants/tnt_other', { status: 'active' })
   })
 
   test('is good no more for a disabled user or after a new password', async () => {

@@ -138,7 +138,8 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'patchTenant',
     tag: 'Administration',
     summary: 'Rename, suspend or resume a tenant',
-    description: 'The keys of a suspended tenant are not valid. Needs the scope `tenants:write`.',
+    description:
+      'The keys of a suspended tenant and the tokens of its users are not valid. Needs the scope `tenants:write`.',
     request: { schema: 'PatchTenant', example: { status: 'suspended' } },
     answers: tenantAnswer,
     errors: [...ADMIN_BODY, 'resource_not_found', 'already_exists'],
@@ -147,7 +148,8 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'deleteTenant',
     tag: 'Administration',
     summary: 'Delete a tenant',
-    description: 'Its keys are revoked; its id is never given again. Needs the scope `tenants:write`.',
+    description:
+      'Its keys are revoked and its users deleted; its id is never given again. Needs the scope `tenants:write`.',
     answers: {
       'application/json': {
         schema: 'Deleted',

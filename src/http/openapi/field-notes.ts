@@ -110,7 +110,7 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   CreateTenant: { name: 'What people call it. No two tenants have the same.' },
   PatchTenant: {
     name: 'What people call it. No two tenants have the same.',
-    status: 'The keys of a suspended tenant are not valid.',
+    status: 'The keys of a suspended tenant and the tokens of its users are not valid.',
   },
   GenerateRequest: {
     text: 'The text to continue.',
