@@ -256,7 +256,7 @@ export type ErrorValue = {
   param?: string
   retryAfterSeconds?: number
   /** For the caller: members that problem details get besides their own (RFC 9457 3.2). Never what was said, never a secret. */
-  details?: Record<string, string>
+  details?: Record<string, string | number>
 }
 
 type AppErrorOptions = {
@@ -265,14 +265,14 @@ type AppErrorOptions = {
   challenge?: 'invalid_token'
   param?: string
   retryAfterSeconds?: number
-  details?: Record<string, string>
+  details?: Record<string, string | number>
 }
 
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly param: string | undefined
   readonly retryAfterSeconds: number | undefined
-  readonly details: Readonly<Record<string, string>> | undefined
+  readonly details: Readonly<Record<string, string | number>> | undefined
   readonly challenge: 'invalid_token' | undefined
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {

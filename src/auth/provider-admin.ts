@@ -1,5 +1,6 @@
 /** What who runs the installation does with outside identity providers. They decide over every tenant, so their routes need tenants:write. */
 import type { IdentityProviderObject } from '../contract/identity-providers.ts'
+import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import type { IdentityProviders } from '../http/ports.ts'
 import { makeId } from './make-id.ts'
@@ -52,8 +53,9 @@ export function providerAdmin({ store, nowMs, changed }: ProviderAdminOptions): 
       return providerObject(provider)
     },
 
-    async list() {
-      return (await whileStoreAnswers(store.all())).map(providerObject)
+    async list(page) {
+      const providers = await whileStoreAnswers(store.page(page))
+      return { data: providers.slice(0, page.limit).map(providerObject), hasMore: providers.length > page.limit }
     },
 
     async get(id) {
@@ -100,6 +102,6 @@ function providerObject(provider: IdentityProvider): IdentityProviderObject {
     default_role: provider.defaultRole,
     tenant_claim: provider.tenantClaim,
     tenants: provider.tenants,
-    created_at: Math.floor(provider.createdAtMs / 1_000),
+    created_at: unixSeconds(provider.createdAtMs),
   }
 }

@@ -1,5 +1,6 @@
 /** Outside identity providers in D1. There are few, so isolates remember all of them at once; a write is one batch with its row in `change`. */
 import type { Role } from '../contract/roles.ts'
+import type { PageRequest } from '../http/ports.ts'
 
 export type IdentityProvider = {
   id: string
@@ -51,13 +52,16 @@ export function providerStore(db: D1Database) {
       .bind(tenantId, nowMs)
 
   return {
-    /** Oldest first. */
-    async all(): Promise<IdentityProvider[]> {
-      const { results } = await db.prepare('SELECT * FROM identity_provider ORDER BY provider_id').all<Row>()
+    /** Oldest first, one more than `limit` when there are more. */
+    async page({ limit, after }: PageRequest): Promise<IdentityProvider[]> {
+      const { results } = await db
+        .prepare('SELECT * FROM identity_provider WHERE provider_id > ? ORDER BY provider_id LIMIT ?')
+        .bind(after ?? '', limit + 1)
+        .all<Row>()
       return results.map(fromRow)
     },
 
-    /** As `all`, and which tenants of each are active. Their changes are told as changes of providers (tenant-store.ts). */
+    /** All, oldest first, and which tenants of each are active. Their changes are told as changes of providers (tenant-store.ts). */
     async trusted(): Promise<TrustedProvider[]> {
       const { results } = await db
         .prepare(

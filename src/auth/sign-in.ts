@@ -2,6 +2,7 @@
  * Signing in, step by step, one below the other: may this address try, may this account be tried, is the password right, a session.
  * What went wrong is never told: a wrong name, a wrong password and a disabled account are the same answer after the same time.
  */
+import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import type { Grant, SignIn } from '../http/ports.ts'
 import { readAccessToken, signAccessToken, type TokenSecrets } from './access-token.ts'
@@ -33,7 +34,7 @@ export function signIn(options: SignInOptions): SignIn {
   const { users, sessions, guard, cost, accessSeconds, sessionMs, nowMs, changed } = options
 
   function grant(secrets: TokenSecrets, who: SessionHolder, sessionId: string, refreshToken: string): Grant {
-    const iat = Math.floor(nowMs() / 1_000)
+    const iat = unixSeconds(nowMs())
     return {
       accessToken: signAccessToken({ sub: who.user_id, sid: sessionId, iat, exp: iat + accessSeconds }, secrets),
       expiresInSeconds: accessSeconds,

@@ -1,5 +1,6 @@
 /** Tenants, for who runs the installation: the routes need scopes that no other tenant's key can have. */
 import type { TenantView } from '../contract/tenants.ts'
+import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import type { TenantAdmin } from '../http/ports.ts'
 import { newId } from './new-id.ts'
@@ -70,7 +71,7 @@ function viewOf({ id, name, status, createdAtMs, updatedAtMs }: TenantRecord): T
     id,
     name,
     status,
-    created_at: Math.floor(createdAtMs / 1_000),
-    updated_at: Math.floor(updatedAtMs / 1_000),
+    created_at: unixSeconds(createdAtMs),
+    updated_at: unixSeconds(updatedAtMs),
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Principal } from '../chat/ports.ts'
 import type { Role } from '../contract/roles.ts'
+import { unixSeconds } from '../contract/unix-seconds.ts'
 import type { UserObject } from '../contract/users.ts'
 import { AppError } from '../errors.ts'
 import type { Users } from '../http/ports.ts'
@@ -131,6 +132,6 @@ function userObject(user: StoredUser): UserObject {
     name: user.name,
     role: user.role,
     status: user.status,
-    created_at: Math.floor(user.created_at_ms / 1_000),
+    created_at: unixSeconds(user.created_at_ms),
   }
 }

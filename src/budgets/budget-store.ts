@@ -1,5 +1,6 @@
 /** Budgets in D1. Every write is one transaction with the tenant's new version and the row of `change` that tells isolates of it. */
 import { AppError } from '../errors.ts'
+import type { PageRequest } from '../http/ports.ts'
 import { type Budget, type BudgetSet, parseBudgetId } from './budget.ts'
 
 /** Four of the tenant, and four of each of five hundred keys. All of them travel to the ledger when one changes. */
@@ -39,7 +40,7 @@ export function budgetStore(options: { db: D1Database; now: () => number; change
       }
     },
 
-    async list(tenantId: string, page: { limit: number; after?: string }) {
+    async list(tenantId: string, page: PageRequest) {
       const { results } = await db
         .prepare(`SELECT ${COLUMNS} FROM budget WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?`)
         .bind(tenantId, page.after ?? '', page.limit + 1)

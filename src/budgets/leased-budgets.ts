@@ -1,5 +1,6 @@
 /** The port Budgets over leases: the usual request takes from what this isolate holds, without waiting for any store. */
 import type { Budgets, Demand, Reservation } from '../chat/ports.ts'
+import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import { accountId, type Budget, type BudgetSet, periodEndMs, periodStartMs } from './budget.ts'
 import { type Lease, lease, type Slot } from './lease.ts'
@@ -197,7 +198,7 @@ function quotaError(slots: readonly Slot[], amount: { tokens: number; cost: numb
     `The ${whose}'s budget of ${what} for the ${period} ${state}. It resets at ${resetsAt}.`,
     {
       retryAfterSeconds: why === 'spent' ? Math.max(1, Math.ceil((slot.endsAtMs - nowMs) / 1_000)) : HELD_RETRY_SECONDS,
-      details: { budget, resets_at: resetsAt },
+      details: { budget, resets_at: unixSeconds(slot.endsAtMs) },
     },
   )
 }

@@ -1,5 +1,5 @@
 /** Prices in D1. A version never changes: what an answer cost can be reckoned again for ever. */
-import type { PriceRecord } from '../http/ports.ts'
+import type { PageRequest, PriceRecord } from '../http/ports.ts'
 import type { Price } from './price.ts'
 
 export type PriceStore = ReturnType<typeof priceStore>
@@ -16,7 +16,7 @@ export function priceStore(options: { db: D1Database; now: () => number; changed
       return results.map(priceOf)
     },
 
-    async list(page: { limit: number; after?: string }) {
+    async list(page: PageRequest) {
       const { results } = await db
         .prepare(`SELECT ${COLUMNS} FROM price WHERE ${latest} AND model > ? ORDER BY model LIMIT ?`)
         .bind(page.after ?? '', page.limit + 1)
@@ -25,7 +25,7 @@ export function priceStore(options: { db: D1Database; now: () => number; changed
     },
 
     /** Newest first. */
-    async versions(model: string, page: { limit: number; after?: string }) {
+    async versions(model: string, page: PageRequest) {
       const { results } = await db
         .prepare(`SELECT ${COLUMNS} FROM price WHERE model = ? AND version < ? ORDER BY version DESC LIMIT ?`)
         .bind(model, Number(page.after ?? Number.MAX_SAFE_INTEGER), page.limit + 1)

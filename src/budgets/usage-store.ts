@@ -41,7 +41,7 @@ export function usageStore(db: D1Database) {
     },
 
     /** At most `limit` groups: the latest days, or the models and keys that cost and used most. */
-    async sums(tenantId: string, query: UsageSumQuery): Promise<UsageSum[]> {
+    async sums(tenantId: string, query: UsageSumQuery): Promise<{ data: UsageSum[]; hasMore: boolean }> {
       const { where, bindings } = conditions(tenantId, query)
       const { results } = await db
         .prepare(
@@ -50,16 +50,9 @@ export function usageStore(db: D1Database) {
            FROM usage WHERE ${where.join(' AND ')} GROUP BY name
            ORDER BY ${query.by === 'day' ? 'name DESC' : 'cost_nano DESC, sum(charged_tokens) DESC, name'} LIMIT ?`,
         )
-        .bind(...bindings, query.limit)
+        .bind(...bindings, query.limit + 1)
         .all<SumRow>()
-      return results.map((row) => ({
-        name: row.name,
-        requests: row.requests,
-        promptTokens: row.prompt_tokens,
-        cachedTokens: row.cached_tokens,
-        completionTokens: row.completion_tokens,
-        costNano: row.cost_nano,
-      }))
+      return { data: results.slice(0, query.limit).map(sumOf), hasMore: results.length > query.limit }
     },
   }
 }
@@ -119,6 +112,17 @@ type SumRow = {
   cached_tokens: number
   completion_tokens: number
   cost_nano: number
+}
+
+function sumOf(row: SumRow): UsageSum {
+  return {
+    name: row.name,
+    requests: row.requests,
+    promptTokens: row.prompt_tokens,
+    cachedTokens: row.cached_tokens,
+    completionTokens: row.completion_tokens,
+    costNano: row.cost_nano,
+  }
 }
 
 function recordOf(row: Row): UsageRecord {

@@ -9,7 +9,6 @@ export const budgetIdSchema = z
   .string()
   .check(z.regex(BUDGET_ID, 'must be as day-tokens, month-cost or day-tokens-KEY'))
 
-const tenantId = z.optional(z.string().check(z.minLength(1), z.maxLength(64)))
 const amount = (most: number) => z.int().check(z.nonnegative(), z.maximum(most))
 
 export const putBudgetSchema = z.strictObject({ limit: amount(Number.MAX_SAFE_INTEGER) })
@@ -26,27 +25,22 @@ export const putPriceSchema = z.strictObject({
 
 export const modelNameSchema = z.string().check(z.minLength(1), z.maxLength(MODEL_CHARS_MAX))
 
-const page = { limit: z.optional(z.string()), after: z.optional(z.string()) }
-export const tenantQuerySchema = z.strictObject({ tenant_id: tenantId })
-export const tenantPageQuerySchema = z.strictObject({ tenant_id: tenantId, ...page })
-export const pageQuerySchema = z.strictObject(page)
-
-const moment = z.optional(z.iso.datetime({ message: 'must be a time in UTC, as 2026-11-24T00:00:00Z' }))
-const usageFilters = {
-  tenant_id: tenantId,
-  /** From this moment on, and before that one: of the request's start. */
+const moment = z.optional(
+  z.pipe(
+    z.string().check(z.regex(/^\d{1,12}$/, 'must be a time in seconds since 1970, as 1764000000')),
+    z.transform((text: string) => Number(text) * 1_000),
+  ),
+)
+/** Which rows of the log. */
+export const usageFilters = {
+  /** From this moment on, and before that one: of the request's start. Milliseconds once they are parsed. */
   from: moment,
   to: moment,
   key_id: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
   user_id: z.optional(z.string().check(z.minLength(1), z.maxLength(256))),
   model: z.optional(modelNameSchema),
 }
-export const usageQuerySchema = z.strictObject({ ...usageFilters, ...page })
-export const usageSumQuerySchema = z.strictObject({
-  ...usageFilters,
-  by: z.enum(['day', 'model', 'key']),
-  limit: z.optional(z.string()),
-})
+export const usageGroupSchema = z.enum(['day', 'model', 'key'])
 
 export const usageCursorSchema = z.string().check(z.regex(/^\d{1,16}_.{1,128}$/, 'must be a `next` of this list'))
 export const versionCursorSchema = z.string().check(z.regex(/^\d{1,9}$/, 'must be a `next` of this list'))

@@ -1,6 +1,7 @@
 /** `/admin/identity-providers`: who else may say who somebody is (requirements row E6, E13). Our own shape, so strict. */
 import * as z from 'zod/mini'
-import { roleSchema, statusSchema, tenantIdSchema } from './users.ts'
+import { tenantIdSchema } from './tenants.ts'
+import { roleSchema, statusSchema } from './users.ts'
 
 const CLAIM_CHARS_MAX = 256
 const MAPPINGS_MAX = 100
@@ -29,6 +30,9 @@ const fields = {
   tenant_claim: z.optional(z.nullable(claimSchema)),
   tenants: z.optional(mapping(tenantIdSchema)),
 }
+
+/** What `after` looks like in the list of providers. */
+export const providerIdSchema = z.string().check(z.regex(/^idp_[0-9A-Za-z]{30}$/))
 
 export const newIdentityProviderSchema = z.strictObject({ ...fields, tenant_id: z.optional(tenantIdSchema) })
 export type NewIdentityProvider = z.infer<typeof newIdentityProviderSchema>

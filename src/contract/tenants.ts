@@ -1,7 +1,7 @@
 /** `/admin/tenants`: what is asked and answered. */
 import * as z from 'zod/mini'
 
-export const tenantIdSchema = z.string().check(z.regex(/^tnt_[0-9A-Za-z]{1,40}$/))
+export const tenantIdSchema = z.string().check(z.regex(/^tnt_[0-9A-Za-z]{1,40}$/, 'must be tnt_ and letters or digits'))
 
 const name = z.string().check(z.minLength(1), z.maxLength(100))
 

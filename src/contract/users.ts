@@ -20,9 +20,6 @@ export const passwordSchema = z.string().check(z.minLength(PASSWORD_CHARS_MIN), 
 export const roleSchema = z.enum(ROLES)
 export const statusSchema = z.enum(['active', 'disabled'])
 const nameSchema = z.string().check(z.minLength(1), z.maxLength(128))
-export const tenantIdSchema = z
-  .string()
-  .check(z.regex(/^tnt_[0-9A-Za-z_-]{1,60}$/, 'must be tnt_ and at most 60 letters or digits'))
 
 export const newUserSchema = z.strictObject({
   email: emailSchema,

@@ -34,8 +34,8 @@ export type UsedFrom = {
   address: string | undefined
 }
 
-/** Whose keys: the caller's tenant's, unless `tenantId` says another, which needs the scope tenants:write. */
-type KeyCall = { actor: Principal; tenantId: string | undefined }
+/** `tenantId`: whose keys; that the actor may look there was checked. */
+type KeyCall = { actor: Principal; tenantId: string }
 
 /**
  * Keys as those who may see them. Rejects with resource_not_found (also for what is another tenant's), permission_denied when the
@@ -43,8 +43,8 @@ type KeyCall = { actor: Principal; tenantId: string | undefined }
  */
 export type KeyAdmin = {
   create(call: KeyCall & { input: CreateKey }): Promise<NewKeyView>
-  list(call: KeyCall & { page: PageRequest }): Promise<Page<KeyView>>
-  get(call: KeyCall & { id: string }): Promise<KeyView>
+  list(tenantId: string, page: PageRequest): Promise<Page<KeyView>>
+  get(tenantId: string, id: string): Promise<KeyView>
   patch(call: KeyCall & { id: string; input: PatchKey }): Promise<KeyView>
   rotate(call: KeyCall & { id: string; overlapSeconds: number }): Promise<NewKeyView>
   revoke(call: KeyCall & { id: string }): Promise<KeyView>
@@ -104,8 +104,7 @@ export type Users = {
 /** Whose tokens are taken beside our own. Rejects with resource_not_found (also for a tenant that is named and is not there), already_exists, store_unavailable. */
 export type IdentityProviders = {
   create(tenantId: string, provider: NewIdentityProvider): Promise<IdentityProviderObject>
-  /** All: there are few. */
-  list(): Promise<IdentityProviderObject[]>
+  list(page: PageRequest): Promise<Page<IdentityProviderObject>>
   get(id: string): Promise<IdentityProviderObject>
   change(id: string, change: IdentityProviderChange): Promise<IdentityProviderObject>
   remove(id: string): Promise<void>
@@ -160,7 +159,7 @@ export type MetricsReader = {
 }
 
 /** One page of a list: what comes after the object with the id `after`, at most `limit` of it. */
-export type PageRequest = { limit: number; after?: string }
+export type PageRequest = { limit: number; after?: string | undefined }
 export type Page<Item> = { data: Item[]; hasMore: boolean }
 
 export type PromptRecord = {
@@ -264,11 +263,11 @@ export type UsageRecord = {
 }
 
 export type UsageQuery = PageRequest & {
-  fromMs?: number
-  toMs?: number
-  keyId?: string
-  userId?: string
-  model?: string
+  fromMs?: number | undefined
+  toMs?: number | undefined
+  keyId?: string | undefined
+  userId?: string | undefined
+  model?: string | undefined
 }
 
 export type UsageSumQuery = Omit<UsageQuery, 'after'> & { by: 'day' | 'model' | 'key' }
@@ -286,7 +285,7 @@ export type UsageSum = {
 /** Every answer that was paid for, seconds after it ended. */
 export type UsageReader = {
   list(tenantId: string, query: UsageQuery): Promise<Page<UsageRecord>>
-  sums(tenantId: string, query: UsageSumQuery): Promise<UsageSum[]>
+  sums(tenantId: string, query: UsageSumQuery): Promise<Page<UsageSum>>
 }
 
 /** A tenant's filter rules as they are stored. Rejects with store_unavailable. */

@@ -7,6 +7,7 @@ import {
   type LimitKind,
   type NewLimit,
 } from '../contract/limits.ts'
+import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import type { LimitTable } from '../http/ports.ts'
 import type { LimitRule } from './limit-rules.ts'
@@ -135,7 +136,7 @@ function limitOf({ id, dimension, subject, kind, amount, window_seconds, created
     kind,
     amount,
     window_seconds: window_seconds === 0 ? null : window_seconds,
-    created_at: Math.floor(created_at_ms / 1_000),
+    created_at: unixSeconds(created_at_ms),
   }
 }
 

@@ -1,6 +1,6 @@
 /** What `/v1/prompts` works on: the tenant's own templates, and the built-in ones behind them. */
 import type { Template } from '../contract/prompt-template.ts'
-import type { Page, PromptLibrary, PromptRecord, PromptVersionRecord } from '../http/ports.ts'
+import type { Page, PageRequest, PromptLibrary, PromptRecord, PromptVersionRecord } from '../http/ports.ts'
 import { BUILT_IN_TEMPLATES } from './built-in-templates.ts'
 import { compileTemplate } from './compiled-template.ts'
 import { type NewVersion, notFound, type PromptStore } from './prompt-store.ts'
@@ -69,7 +69,7 @@ function checked(template: Template, note: string, labels: readonly string[]): N
 function merged(
   own: Page<PromptRecord>,
   hiddenIds: ReadonlySet<string>,
-  { limit, after = '' }: { limit: number; after?: string },
+  { limit, after = '' }: PageRequest,
 ): Page<PromptRecord> {
   const builtIns = BUILT_IN_TEMPLATES.filter(({ id }) => id > after && !hiddenIds.has(id)).flatMap(({ id }) => {
     const record = builtInRecord(id)

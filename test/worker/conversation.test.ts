@@ -185,7 +185,7 @@ describe('what was said is not lost', () => {
     model.replies = [{ status: 503, error: { message: 'busy', type: 'overloaded_error' } }]
     const result = await turn('hello')
     expect(result).toMatchObject({ ok: false, error: { code: 'upstream_overloaded' } })
-    const conversation_id = result.ok ? '' : (result.error.details?.conversation_id ?? '')
+    const conversation_id = result.ok ? '' : String(result.error.details?.conversation_id)
     expect(await kindsIn(conversation_id)).toEqual(['user', 'failure'])
     await answered('again', { conversation_id })
     expect(shown()).toEqual(['user: hello\n\nagain'])
@@ -401,7 +401,7 @@ describe('bounds', () => {
     model.contextTokens = 1_000_000
     model.replies = [{ status: 503, error: { message: 'busy', type: 'overloaded_error' } }]
     const first = await turn('x'.repeat(14_000))
-    const conversation_id = first.ok ? '' : first.error.details?.conversation_id
+    const conversation_id = first.ok ? '' : String(first.error.details?.conversation_id)
     model.charsMax = 13_000
     await answered('hi', { conversation_id })
     expect(shown()).toEqual(['user: hi'])

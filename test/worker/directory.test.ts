@@ -131,8 +131,8 @@ function keysFromAfar() {
   return {
     use,
     make: () =>
-      clock.run(admin.create({ actor: operator, tenantId: undefined, input: { name: 'far', role: 'member' } })),
-    revoke: (id: string) => clock.run(admin.revoke({ actor: operator, tenantId: undefined, id })),
+      clock.run(admin.create({ actor: operator, tenantId: operator.tenantId, input: { name: 'far', role: 'member' } })),
+    revoke: (id: string) => clock.run(admin.revoke({ actor: operator, tenantId: operator.tenantId, id })),
   }
 }
 

@@ -258,7 +258,7 @@ describe('nobody gives what he does not have', () => {
       nowMs: () => Date.now(),
     })
     const actor: Principal = { tenantId: key.tenant_id, keyId: 'key_writer', scopes: ['chat', 'keys:write'] }
-    const rotation = admin.rotate({ actor, tenantId: undefined, id: key.id, overlapSeconds: 0 })
+    const rotation = admin.rotate({ actor, tenantId: key.tenant_id, id: key.id, overlapSeconds: 0 })
     await expect(rotation).rejects.toMatchObject({ code: 'stale_write' })
     expect(await models(key.key)).toBe(200)
   })

@@ -1,10 +1,9 @@
 /** What the document says of `/admin/keys` and `/admin/tenants`. Not in the bundle: see schemas.ts. */
 import type { ErrorCode } from '../../errors.ts'
-import { BODY, KEY, type Operation, PAGE_QUERY } from './operation.ts'
+import { BODY, KEY, type Operation, PAGE_QUERY, TENANT_QUERY } from './operation.ts'
 
 const ADMIN: readonly ErrorCode[] = [...KEY, 'origin_not_allowed', 'invalid_request', 'store_unavailable']
 const ADMIN_BODY: readonly ErrorCode[] = [...new Set<ErrorCode>([...ADMIN, ...BODY])]
-const OF_TENANT = { tenant_id: 'Another tenant; needs the scope `tenants:write`. Default: your own.' }
 const KEY_EXAMPLE = {
   object: 'api_key',
   id: 'key_4hT94hT94hT94hT94hT9',
@@ -43,7 +42,7 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     description:
       'Its text is in this answer and nowhere else. You can give only scopes and models that you have. Without `role` and `scopes` the key is ' +
       'a `member`. Needs the scope `keys:write`.',
-    query: OF_TENANT,
+    query: TENANT_QUERY,
     request: {
       schema: 'CreateKey',
       example: { name: 'web page', role: 'member', allowed_origins: ['https://app.example.com'] },
@@ -57,7 +56,7 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Administration',
     summary: 'List API keys',
     description: 'Newest first, revoked and expired ones too. Needs the scope `keys:read`.',
-    query: { ...PAGE_QUERY, ...OF_TENANT },
+    query: { ...PAGE_QUERY, ...TENANT_QUERY },
     answers: {
       'application/json': { schema: 'KeyList', example: { object: 'list', data: [KEY_EXAMPLE], has_more: false } },
     },
@@ -68,7 +67,7 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Administration',
     summary: 'One API key',
     description: 'Without its text, which nobody can read again. Needs the scope `keys:read`.',
-    query: OF_TENANT,
+    query: TENANT_QUERY,
     answers: keyAnswer,
     errors: [...ADMIN, 'resource_not_found'],
   },
@@ -77,7 +76,7 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Administration',
     summary: 'Change an API key',
     description: 'You must have all scopes and models that the key has before and after. Needs the scope `keys:write`.',
-    query: OF_TENANT,
+    query: TENANT_QUERY,
     request: { schema: 'PatchKey', example: { name: 'old web page', expires_at: 1_893_456_000 } },
     answers: keyAnswer,
     errors: [...ADMIN_BODY, 'resource_not_found', 'stale_write'],
@@ -87,7 +86,7 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Administration',
     summary: 'Give an API key a new text',
     description: 'The old one stays valid for `overlap_seconds`, at most 30 days. Needs the scope `keys:write`.',
-    query: OF_TENANT,
+    query: TENANT_QUERY,
     request: { schema: 'RotateKey', example: { overlap_seconds: 3_600 } },
     answers: newKeyAnswer,
     errors: [...ADMIN_BODY, 'resource_not_found', 'stale_write'],
@@ -97,7 +96,7 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Administration',
     summary: 'Revoke an API key',
     description: 'For ever, everywhere within 10 s. It stays in the list. Needs the scope `keys:write`.',
-    query: OF_TENANT,
+    query: TENANT_QUERY,
     answers: keyAnswer,
     errors: [...ADMIN, 'resource_not_found'],
   },

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { ROLES } from '../../contract/roles.ts'
 import { SCOPES } from '../../contract/scopes.ts'
+import { listOf } from './list-schema.ts'
 
 const seconds = z.int().check(z.nonnegative())
 const listOfText = z.nullable(z.array(z.string()))
@@ -34,14 +35,6 @@ export const tenantSchema = z.strictObject({
   created_at: seconds,
   updated_at: seconds,
 })
-
-const listOf = <Item extends z.ZodMiniType>(item: Item) =>
-  z.strictObject({
-    object: z.literal('list'),
-    data: z.array(item),
-    has_more: z.boolean(),
-    next: z.optional(z.string()),
-  })
 
 export const keyListSchema = listOf(keySchema)
 export const tenantListSchema = listOf(tenantSchema)

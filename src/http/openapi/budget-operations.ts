@@ -1,5 +1,5 @@
 /** What the document says of budgets, prices and usage. Not in the bundle: see schemas.ts. */
-import { BODY, KEY, type Operation, PAGE_QUERY } from './operation.ts'
+import { BODY, KEY, type Operation, PAGE_QUERY, TENANT_QUERY } from './operation.ts'
 
 const BUDGET = {
   id: 'day-tokens-key_1',
@@ -12,9 +12,9 @@ const BUDGET = {
   presumed: 0,
   reserved: 20_480,
   left: 567_486,
-  resets_at: '2026-11-25T00:00:00.000Z',
+  resets_at: 1_795_564_800,
   version: 1,
-  updated_at: '2026-11-24T09:00:00.000Z',
+  updated_at: 1_795_510_800,
 }
 const PRICE = {
   object: 'price',
@@ -23,7 +23,7 @@ const PRICE = {
   input: 150_000,
   cached_input: 75_000,
   output: 600_000,
-  since: '2026-11-24T09:00:00.000Z',
+  since: 1_795_510_800,
 }
 const USAGE = {
   id: '5b1c6e0a-41',
@@ -38,8 +38,8 @@ const USAGE = {
   charged_tokens: 46,
   cost_nano: 10_950,
   price_version: 2,
-  started_at: '2026-11-24T09:00:00.000Z',
-  ended_at: '2026-11-24T09:00:01.000Z',
+  started_at: 1_795_510_800,
+  ended_at: 1_795_510_801,
 }
 const SUM = {
   object: 'usage.sum',
@@ -51,10 +51,9 @@ const SUM = {
   cost_nano: 10_950,
 }
 
-const TENANT = { tenant_id: "Another tenant than the key's own: needs the scope tenants:read, to write tenants:write." }
 const FILTERS = {
-  ...TENANT,
-  from: 'Requests that began at this time or later, as 2026-11-24T00:00:00Z.',
+  ...TENANT_QUERY,
+  from: 'Requests that began at this time or later, in seconds since 1970.',
   to: 'Requests that began before this time.',
   key_id: 'Of this key.',
   user_id: 'Of this user.',
@@ -71,7 +70,7 @@ export const BUDGET_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Budgets',
     summary: 'List the budgets, with what is left of them',
     description: 'By id. The key needs the scope `limits:read`.',
-    query: { ...PAGE_QUERY, ...TENANT },
+    query: { ...PAGE_QUERY, ...TENANT_QUERY },
     answers: { 'application/json': { schema: 'BudgetList', example: list(BUDGET) } },
     errors: [...FOUND, 'store_unavailable'],
   },
@@ -81,7 +80,7 @@ export const BUDGET_OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Say what is spent, reserved and left of a budget',
     description:
       '`spent` is settled; `presumed` was held by a part of the installation that fell silent, and counts as spent until it tells otherwise; `reserved` is held by answers that run, and in store for the next.',
-    query: TENANT,
+    query: TENANT_QUERY,
     answers: ONE_BUDGET,
     errors: [...FOUND, 'store_unavailable'],
   },
@@ -92,7 +91,7 @@ export const BUDGET_OPERATIONS: Readonly<Record<string, Operation>> = {
     description:
       "The id is its period, unit and, for one key's, the key: `day-tokens`, `month-cost`, `day-tokens-key_1`. Periods are of UTC. It holds within ten seconds, and what was used in the period before counts. " +
       "`If-Match` with the ETag that was read refuses to overwrite what has changed since. The key needs the scope `limits:write`, for a whole tenant's budget `tenants:write` beside it.",
-    query: TENANT,
+    query: TENANT_QUERY,
     request: { schema: 'PutBudget', example: { limit: 1_000_000 } },
     answers: ONE_BUDGET,
     errors: [...KEY, ...BODY, 'resource_not_found', 'stale_write', 'store_unavailable'],
@@ -102,7 +101,7 @@ export const BUDGET_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Budgets',
     summary: 'Remove a budget',
     description: 'What was used stays in the usage.',
-    query: TENANT,
+    query: TENANT_QUERY,
     answers: { 'application/json': { example: { id: BUDGET.id, object: 'budget.deleted', deleted: true } } },
     errors: FOUND,
   },
@@ -148,7 +147,8 @@ export const BUDGET_OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'sumUsage',
     tag: 'Budgets',
     summary: 'Sum usage by day, model or key',
-    description: 'At most `limit` groups: the latest days, or the models and keys that cost most.',
+    description:
+      'At most `limit` groups: the latest days, or the models and keys that cost most. Where `has_more` says that there are others, ask for a shorter time.',
     query: { by: '`day`, `model` or `key`.', limit: PAGE_QUERY.limit, ...FILTERS },
     answers: { 'application/json': { schema: 'UsageSumList', example: list(SUM) } },
     errors: FOUND,

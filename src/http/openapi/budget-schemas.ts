@@ -1,8 +1,10 @@
 /** What `/admin/budgets`, `/admin/prices` and `/admin/usage` answer, for the document and for tests. Not in the bundle: see schemas.ts. */
 import * as z from 'zod/mini'
+import { listOf } from './list-schema.ts'
 
 const count = z.int().check(z.nonnegative())
-const time = z.iso.datetime()
+/** Seconds since 1970. */
+const time = z.int()
 
 export const budgetSchema = z.object({
   id: z.string(),
@@ -58,15 +60,6 @@ export const usageSumSchema = z.object({
   completion_tokens: count,
   cost_nano: count,
 })
-
-function listOf<Item extends z.ZodMiniType>(item: Item) {
-  return z.object({
-    object: z.literal('list'),
-    data: z.array(item),
-    has_more: z.boolean(),
-    next: z.optional(z.string()),
-  })
-}
 
 export const budgetListSchema = listOf(budgetSchema)
 export const priceListSchema = listOf(priceSchema)

@@ -9,7 +9,7 @@ const FILTER_RULE = {
   on: 'both',
   match: 'auto',
   word_count: 2,
-  updated_at: '2026-11-24T12:00:00.000Z',
+  updated_at: 1_795_521_600,
 }
 const FILTER_WORDS = ['moron', '笨蛋']
 const FILTER_CONDITIONS =

@@ -1,6 +1,7 @@
 /** Answers of the content filter's routes, for the OpenAPI document and tests. Not in the bundle: see schemas.ts. */
 import * as z from 'zod/mini'
 import { DETECTABLE } from '../../contract/filter-rules.ts'
+import { listOf } from './list-schema.ts'
 
 const count = z.int().check(z.nonnegative())
 
@@ -13,15 +14,10 @@ const ruleFields = {
   match: z.enum(['auto', 'word', 'substring']),
   detect: z.optional(z.array(z.enum(DETECTABLE))),
   word_count: count,
-  updated_at: z.iso.datetime(),
+  updated_at: z.int(),
 }
 export const filterRuleViewSchema = z.strictObject({ ...ruleFields, words: z.optional(z.array(z.string())) })
-export const filterRuleListSchema = z.strictObject({
-  object: z.literal('list'),
-  data: z.array(z.strictObject(ruleFields)),
-  has_more: z.boolean(),
-  next: z.optional(z.string()),
-})
+export const filterRuleListSchema = listOf(z.strictObject(ruleFields))
 export const filterRuleDeletedSchema = z.strictObject({ name: z.string(), deleted: z.literal(true) })
 
 const byCategory = <Value extends z.ZodMiniType>(value: Value) => z.record(z.string(), value)

@@ -46,3 +46,7 @@ export const PAGE_QUERY = {
   limit: 'How many at most, from 1 to 100. Default 20.',
   after: 'Those after this one: `next` of the page before.',
 } as const
+
+export const TENANT_QUERY = {
+  tenant_id: 'Another tenant than your own: needs the scope `tenants:read`, to write `tenants:write`.',
+} as const

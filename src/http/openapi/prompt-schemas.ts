@@ -1,6 +1,7 @@
 /** The answers of `/v1/prompts`, for the document and the tests. Not in the bundle: see schemas.ts. */
 import * as z from 'zod/mini'
 import { templateMessageSchema, variableSchema } from '../../contract/prompt-template.ts'
+import { listOf } from './list-schema.ts'
 
 const count = z.int().check(z.nonnegative())
 
@@ -31,14 +32,6 @@ export const renderedPromptSchema = z.strictObject({
   version: count,
   messages: z.array(z.strictObject({ role: z.string(), content: z.string() })),
 })
-
-const listOf = <Item extends z.ZodMiniType>(item: Item) =>
-  z.strictObject({
-    object: z.literal('list'),
-    data: z.array(item),
-    has_more: z.boolean(),
-    next: z.optional(z.string()),
-  })
 
 export const promptListSchema = listOf(promptSchema)
 export const promptVersionListSchema = listOf(promptVersionSchema)

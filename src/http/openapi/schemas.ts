@@ -45,6 +45,7 @@ import {
   filterRuleViewSchema,
   moderationResponseSchema,
 } from './filter-schemas.ts'
+import { listOf } from './list-schema.ts'
 import {
   promptListSchema,
   promptSchema,
@@ -163,12 +164,7 @@ export const limitSchema = z.object({
   created_at: z.int(),
 })
 
-export const limitListSchema = z.object({
-  object: z.literal('list'),
-  data: z.array(limitSchema),
-  has_more: z.boolean(),
-  next: z.optional(z.string()),
-})
+export const limitListSchema = listOf(limitSchema)
 
 export const deletedLimitSchema = z.object({ id: z.string(), object: z.literal('limit'), deleted: z.literal(true) })
 

@@ -1,8 +1,7 @@
 /** What the OpenAPI document says of signing in, users and identity providers. */
-import { BODY, KEY, type Operation, PAGE_QUERY } from './operation.ts'
+import { BODY, KEY, type Operation, PAGE_QUERY, TENANT_QUERY } from './operation.ts'
 
 const CREATED = 1_764_000_000
-const TENANT = { tenant_id: 'Another tenant than your own; needs `tenants:read`, to write `tenants:write`.' }
 const USER_ID = 'usr_0VBxK9Qa0000000000000000000000'
 const USER = {
   id: USER_ID,
@@ -119,7 +118,7 @@ export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Users',
     summary: 'Create a user',
     description: 'Nobody can give a role that may more than he himself may.',
-    query: TENANT,
+    query: TENANT_QUERY,
     request: {
       schema: 'NewUser',
       example: { email: 'ada@example.org', password: 'correct horse battery', name: 'Ada', role: 'developer' },
@@ -132,7 +131,7 @@ export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Users',
     summary: 'List the users',
     description: 'Oldest first.',
-    query: { ...PAGE_QUERY, ...TENANT },
+    query: { ...PAGE_QUERY, ...TENANT_QUERY },
     answers: {
       'application/json': {
         schema: 'UserList',
@@ -146,7 +145,7 @@ export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Users',
     summary: 'Describe a user',
     description: 'Never shows the password.',
-    query: TENANT,
+    query: TENANT_QUERY,
     answers: { 'application/json': { schema: 'User', example: USER } },
     errors: [...KEY, 'invalid_request', 'resource_not_found', 'store_unavailable'],
   },
@@ -156,7 +155,7 @@ export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Change a user',
     description:
       'A new role takes effect within 10 seconds, also for tokens that are out. A new password and the status `disabled` end all sessions.',
-    query: TENANT,
+    query: TENANT_QUERY,
     request: { schema: 'UserChange', example: { role: 'admin' } },
     answers: { 'application/json': { schema: 'User', example: { ...USER, role: 'admin' } } },
     errors: [...KEY, ...BODY, 'resource_not_found', 'stale_write', 'store_unavailable'],
@@ -166,7 +165,7 @@ export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Users',
     summary: 'Delete a user',
     description: 'Ends all sessions, within 10 seconds.',
-    query: TENANT,
+    query: TENANT_QUERY,
     answers: {
       'application/json': { schema: 'Deleted', example: { id: USER_ID, object: 'user.deleted', deleted: true } },
     },
@@ -188,7 +187,8 @@ export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'listIdentityProviders',
     tag: 'Users',
     summary: 'List the outside identity providers',
-    description: 'All of them, oldest first.',
+    description: 'Oldest first.',
+    query: PAGE_QUERY,
     answers: {
       'application/json': {
         schema: 'IdentityProviderList',

@@ -1,6 +1,7 @@
 /** Answers about signing in, users and identity providers, for the OpenAPI document. Not in the bundle: see schemas.ts. */
 import * as z from 'zod/mini'
 import { roleSchema, statusSchema } from '../../contract/users.ts'
+import { listOf } from './list-schema.ts'
 
 const count = z.int().check(z.nonnegative())
 
@@ -23,12 +24,7 @@ export const userSchema = z.strictObject({
   created_at: z.int(),
 })
 
-export const userListSchema = z.strictObject({
-  object: z.literal('list'),
-  data: z.array(userSchema),
-  has_more: z.boolean(),
-  next: z.optional(z.string()),
-})
+export const userListSchema = listOf(userSchema)
 
 export const principalSchema = z.strictObject({
   object: z.literal('principal'),
@@ -55,11 +51,7 @@ export const identityProviderSchema = z.strictObject({
   created_at: z.int(),
 })
 
-export const identityProviderListSchema = z.strictObject({
-  object: z.literal('list'),
-  data: z.array(identityProviderSchema),
-  has_more: z.literal(false),
-})
+export const identityProviderListSchema = listOf(identityProviderSchema)
 
 export const deletedSchema = z.strictObject({
   id: z.optional(z.string()),

@@ -2,27 +2,30 @@
  * `/admin/budgets`: how much a tenant or a key may use, and how much it has. Who runs the installation bounds tenants; a tenant's own
  * administrator may bound its keys, for that can only lessen what they use.
  */
-import { budgetIdSchema, putBudgetSchema, tenantPageQuerySchema, tenantQuerySchema } from '../../contract/budgets.ts'
+import * as z from 'zod/mini'
+import { budgetIdSchema, putBudgetSchema } from '../../contract/budgets.ts'
+import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
+import { listObject, pageFields } from '../page-query.ts'
 import type { BudgetRecord } from '../ports.ts'
 import { readJson } from '../read-json.ts'
-import { listObject, readPage } from '../read-page.ts'
 import { readQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
-import { tenantOfQuery } from '../tenant-of-query.ts'
+import { targetTenant, tenantField, tenantQuery } from '../target-tenant.ts'
 
 const READ = { errors: 'problem', access: { scope: 'limits:read' } } as const
 const WRITE = { errors: 'problem', access: { scope: 'limits:write' } } as const
+const LIST = z.strictObject({ ...pageFields(budgetIdSchema), ...tenantField })
 
 export const listBudgets: Route = {
   ...READ,
   method: 'GET',
   path: '/admin/budgets',
   async handle(context) {
-    const { tenant_id } = readQuery(context, tenantPageQuerySchema)
-    const tenantId = tenantOfQuery(context, tenant_id, 'tenants:read')
-    const page = await context.get('ports').budgets.list(tenantId, readPage(context, budgetIdSchema))
-    return context.json(listObject(page, budgetObject, ({ id }) => id))
+    const { tenant_id, ...page } = readQuery(context, LIST)
+    const tenantId = targetTenant(context, tenant_id, 'tenants:read')
+    const budgets = await context.get('ports').budgets.list(tenantId, page)
+    return context.json(listObject(budgets, budgetObject, ({ id }) => id))
   },
 }
 
@@ -31,7 +34,7 @@ export const retrieveBudget: Route = {
   method: 'GET',
   path: '/admin/budgets/:id',
   async handle(context) {
-    const tenantId = tenantOfQuery(context, readQuery(context, tenantQuerySchema).tenant_id, 'tenants:read')
+    const tenantId = tenantOf(context, 'tenants:read')
     const budget = await context.get('ports').budgets.get(tenantId, context.req.param('id') ?? '')
     if (!budget) throw notFound()
     return answer(context, budget)
@@ -44,7 +47,7 @@ export const putBudget: Route = {
   path: '/admin/budgets/:id',
   body: 'text',
   async handle(context) {
-    const tenantId = tenantOfQuery(context, readQuery(context, tenantQuerySchema).tenant_id, 'tenants:write')
+    const tenantId = tenantOf(context, 'tenants:write')
     const { limit } = await readJson(context, putBudgetSchema)
     const id = context.req.param('id') ?? ''
     if (!budgetIdSchema.safeParse(id).success) {
@@ -62,12 +65,16 @@ export const deleteBudget: Route = {
   method: 'DELETE',
   path: '/admin/budgets/:id',
   async handle(context) {
-    const tenantId = tenantOfQuery(context, readQuery(context, tenantQuerySchema).tenant_id, 'tenants:write')
+    const tenantId = tenantOf(context, 'tenants:write')
     const id = context.req.param('id') ?? ''
     refuseUnlessMayBound(context, id)
     if (!(await context.get('ports').budgets.remove(tenantId, id))) throw notFound()
     return context.json({ id, object: 'budget.deleted', deleted: true })
   },
+}
+
+function tenantOf(context: AppContext, scope: 'tenants:read' | 'tenants:write'): string {
+  return targetTenant(context, readQuery(context, tenantQuery).tenant_id, scope)
 }
 
 /** A tenant does not raise its own budget. */
@@ -106,9 +113,9 @@ function budgetObject(budget: BudgetRecord): object {
     presumed: budget.presumed,
     reserved: budget.reserved,
     left: budget.left,
-    resets_at: new Date(budget.resetsAtMs).toISOString(),
+    resets_at: unixSeconds(budget.resetsAtMs),
     version: budget.version,
-    updated_at: new Date(budget.updatedAtMs).toISOString(),
+    updated_at: unixSeconds(budget.updatedAtMs),
   }
 }
 

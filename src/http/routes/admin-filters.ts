@@ -1,4 +1,5 @@
 /** `/admin/filters`: the rules of the caller's tenant, each by its name. A change reaches every isolate within seconds. */
+import * as z from 'zod/mini'
 import {
   type FilterRule,
   filterRuleSchema,
@@ -7,22 +8,25 @@ import {
   ruleNameSchema,
   WORDS_MAX,
 } from '../../contract/filter-rules.ts'
+import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
 import { entityTag, expectedVersion } from '../entity-tag.ts'
+import { listObject, pageFields } from '../page-query.ts'
 import type { FilterRuleSummary, StoredFilterRule } from '../ports.ts'
 import { readJson } from '../read-json.ts'
-import { listObject, readPage } from '../read-page.ts'
+import { readQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
 
 const READ = { errors: 'problem', access: { scope: 'filters:read' } } as const
 const WRITE = { errors: 'problem', access: { scope: 'filters:write' } } as const
+const LIST = z.strictObject(pageFields(ruleNameSchema))
 
 export const listFilters: Route = {
   ...READ,
   method: 'GET',
   path: '/admin/filters',
   async handle(context) {
-    const page = readPage(context, ruleNameSchema)
+    const page = readQuery(context, LIST)
     const rules = await context.get('ports').filterRules.list(principalOf(context).tenantId, page)
     return answer(
       context,
@@ -114,7 +118,7 @@ function stale(): AppError {
 }
 
 function summary({ wordCount, updatedAtMs, ...rule }: FilterRuleSummary) {
-  return { ...rule, word_count: wordCount, updated_at: new Date(updatedAtMs).toISOString() }
+  return { ...rule, word_count: wordCount, updated_at: unixSeconds(updatedAtMs) }
 }
 
 function whole({ rule, ...stored }: StoredFilterRule) {

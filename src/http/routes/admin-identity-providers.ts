@@ -1,9 +1,17 @@
 /** `/admin/identity-providers`: whose tokens are taken beside our own. Each decides over tenants, so only who runs the installation may. */
-import { identityProviderChangeSchema, newIdentityProviderSchema } from '../../contract/identity-providers.ts'
+import * as z from 'zod/mini'
+import {
+  identityProviderChangeSchema,
+  newIdentityProviderSchema,
+  providerIdSchema,
+} from '../../contract/identity-providers.ts'
+import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
+import { readQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
 
 const PROVIDERS = { path: '/admin/identity-providers', errors: 'problem' } as const
+const LIST = z.strictObject(pageFields(providerIdSchema))
 const PROVIDER = { path: '/admin/identity-providers/:id', errors: 'problem' } as const
 
 export const createIdentityProvider: Route = {
@@ -23,8 +31,14 @@ export const listIdentityProviders: Route = {
   method: 'GET',
   access: { scope: 'tenants:read' },
   async handle(context) {
-    const data = await context.get('ports').identityProviders.list()
-    return context.json({ object: 'list', data, has_more: false })
+    const providers = await context.get('ports').identityProviders.list(readQuery(context, LIST))
+    return context.json(
+      listObject(
+        providers,
+        (provider) => provider,
+        ({ id }) => id,
+      ),
+    )
   },
 }
 

@@ -1,26 +1,25 @@
 /** `/admin/keys`: a tenant's API keys. Who may give what to whom is decided behind the port KeyAdmin. */
+import * as z from 'zod/mini'
 import { createKeySchema, keyIdSchema, patchKeySchema, rotateKeySchema } from '../../contract/keys.ts'
-import { tenantIdSchema } from '../../contract/tenants.ts'
-import { AppError } from '../../errors.ts'
+import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
-import { listObject, readPage } from '../read-page.ts'
+import { readQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
+import { targetTenant, tenantField, tenantQuery } from '../target-tenant.ts'
 
 const READ = { errors: 'problem', access: { scope: 'keys:read' } } as const
 const WRITE = { errors: 'problem', access: { scope: 'keys:write' } } as const
+const LIST = z.strictObject({ ...pageFields(keyIdSchema), ...tenantField })
 
 /** Everything here may hold a secret or is about one. */
 function answer(context: AppContext, body: object, status: 200 | 201 = 200): Response {
   return context.json(body, status, { 'cache-control': 'no-store' })
 }
 
-/** Who asks, and whose keys: `?tenant_id=`. */
+/** Who changes something, and whose key. */
 function callOf(context: AppContext) {
-  const tenantId = context.req.query('tenant_id')
-  if (tenantId !== undefined && !tenantIdSchema.safeParse(tenantId).success) {
-    throw new AppError('invalid_request', 'tenant_id must be tnt_ and letters or digits.', { param: 'tenant_id' })
-  }
-  return { actor: principalOf(context), tenantId }
+  const { tenant_id } = readQuery(context, tenantQuery)
+  return { actor: principalOf(context), tenantId: targetTenant(context, tenant_id, 'tenants:write') }
 }
 
 function idOf(context: AppContext): string {
@@ -44,8 +43,8 @@ export const listKeys: Route = {
   method: 'GET',
   path: '/admin/keys',
   async handle(context) {
-    const page = readPage(context, keyIdSchema)
-    const keys = await context.get('ports').keyAdmin.list({ ...callOf(context), page })
+    const { tenant_id, ...page } = readQuery(context, LIST)
+    const keys = await context.get('ports').keyAdmin.list(targetTenant(context, tenant_id, 'tenants:read'), page)
     return answer(
       context,
       listObject(
@@ -62,7 +61,8 @@ export const getKey: Route = {
   method: 'GET',
   path: '/admin/keys/:key_id',
   async handle(context) {
-    return answer(context, await context.get('ports').keyAdmin.get({ ...callOf(context), id: idOf(context) }))
+    const tenantId = targetTenant(context, readQuery(context, tenantQuery).tenant_id, 'tenants:read')
+    return answer(context, await context.get('ports').keyAdmin.get(tenantId, idOf(context)))
   },
 }
 

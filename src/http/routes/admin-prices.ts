@@ -1,22 +1,25 @@
 /** `/admin/prices`: what tokens of each model cost. A new price is a new version; usage keeps the number of the one it was reckoned with. */
-import { modelNameSchema, pageQuerySchema, putPriceSchema, versionCursorSchema } from '../../contract/budgets.ts'
+import * as z from 'zod/mini'
+import { modelNameSchema, putPriceSchema, versionCursorSchema } from '../../contract/budgets.ts'
+import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
+import { listObject, pageFields } from '../page-query.ts'
 import type { PriceRecord } from '../ports.ts'
 import { readJson } from '../read-json.ts'
-import { listObject, readPage } from '../read-page.ts'
 import { readQuery } from '../read-query.ts'
 import type { AppContext, Route } from '../route.ts'
 
 /** Prices are no secret from those who see what they pay. */
 const READ = { errors: 'problem', access: { scope: 'usage:read' } } as const
+const LIST = z.strictObject(pageFields(modelNameSchema))
+const VERSIONS = z.strictObject(pageFields(versionCursorSchema))
 
 export const listPrices: Route = {
   ...READ,
   method: 'GET',
   path: '/admin/prices',
   async handle(context) {
-    readQuery(context, pageQuerySchema)
-    const page = await context.get('ports').prices.list(readPage(context, modelNameSchema))
+    const page = await context.get('ports').prices.list(readQuery(context, LIST))
     return context.json(listObject(page, priceObject, ({ model }) => model))
   },
 }
@@ -26,9 +29,9 @@ export const listPriceVersions: Route = {
   method: 'GET',
   path: '/admin/prices/:model',
   async handle(context) {
-    readQuery(context, pageQuerySchema)
-    const page = await context.get('ports').prices.versions(modelOf(context), readPage(context, versionCursorSchema))
-    if (page.data.length === 0 && context.req.query('after') === undefined) {
+    const query = readQuery(context, VERSIONS)
+    const page = await context.get('ports').prices.versions(modelOf(context), query)
+    if (page.data.length === 0 && query.after === undefined) {
       throw new AppError('resource_not_found', 'This model has no price: it costs nothing.')
     }
     return context.json(listObject(page, priceObject, ({ version }) => String(version)))
@@ -68,6 +71,6 @@ function priceObject(price: PriceRecord): object {
     input: price.input,
     cached_input: price.cachedInput,
     output: price.output,
-    since: new Date(price.sinceMs).toISOString(),
+    since: unixSeconds(price.sinceMs),
   }
 }

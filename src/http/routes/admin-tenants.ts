@@ -1,11 +1,14 @@
 /** `/admin/tenants`: for who runs the installation. No other tenant's key can have these scopes (src/auth/roles.ts). */
+import * as z from 'zod/mini'
 import { createTenantSchema, patchTenantSchema, tenantIdSchema } from '../../contract/tenants.ts'
+import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
-import { listObject, readPage } from '../read-page.ts'
+import { readQuery } from '../read-query.ts'
 import type { AppContext, Route } from '../route.ts'
 
 const READ = { errors: 'problem', access: { scope: 'tenants:read' } } as const
 const WRITE = { errors: 'problem', access: { scope: 'tenants:write' } } as const
+const LIST = z.strictObject(pageFields(tenantIdSchema))
 
 function answer(context: AppContext, body: object, status: 200 | 201 = 200): Response {
   return context.json(body, status, { 'cache-control': 'no-store' })
@@ -31,7 +34,7 @@ export const listTenants: Route = {
   method: 'GET',
   path: '/admin/tenants',
   async handle(context) {
-    const tenants = await context.get('ports').tenantAdmin.list(readPage(context, tenantIdSchema))
+    const tenants = await context.get('ports').tenantAdmin.list(readQuery(context, LIST))
     return answer(
       context,
       listObject(

@@ -1,22 +1,25 @@
 /** `/admin/usage`: every answer that was paid for, and sums of them. */
-import { usageCursorSchema, usageQuerySchema, usageSumQuerySchema } from '../../contract/budgets.ts'
+import * as z from 'zod/mini'
+import { usageCursorSchema, usageFilters, usageGroupSchema } from '../../contract/budgets.ts'
+import { unixSeconds } from '../../contract/unix-seconds.ts'
+import { limitField, listObject, pageFields } from '../page-query.ts'
 import type { UsageQuery, UsageRecord, UsageSum } from '../ports.ts'
-import { listObject, readPage } from '../read-page.ts'
 import { readQuery } from '../read-query.ts'
 import type { Route } from '../route.ts'
-import { tenantOfQuery } from '../tenant-of-query.ts'
+import { targetTenant, tenantField } from '../target-tenant.ts'
 
 const READ = { errors: 'problem', access: { scope: 'usage:read' } } as const
+const LIST = z.strictObject({ ...pageFields(usageCursorSchema), ...tenantField, ...usageFilters })
+const SUMS = z.strictObject({ ...limitField, by: usageGroupSchema, ...tenantField, ...usageFilters })
 
 export const listUsage: Route = {
   ...READ,
   method: 'GET',
   path: '/admin/usage',
   async handle(context) {
-    const query = readQuery(context, usageQuerySchema)
-    const tenantId = tenantOfQuery(context, query.tenant_id, 'tenants:read')
-    const call = { ...readPage(context, usageCursorSchema), ...filtersOf(query) }
-    const page = await context.get('ports').usage.list(tenantId, call)
+    const { tenant_id, limit, after, ...filters } = readQuery(context, LIST)
+    const tenantId = targetTenant(context, tenant_id, 'tenants:read')
+    const page = await context.get('ports').usage.list(tenantId, { limit, after, ...filtersOf(filters) })
     return context.json(listObject(page, usageObject, ({ cursor }) => cursor))
   },
 }
@@ -26,24 +29,18 @@ export const sumUsage: Route = {
   method: 'GET',
   path: '/admin/usage/sums',
   async handle(context) {
-    const query = readQuery(context, usageSumQuerySchema)
-    const tenantId = tenantOfQuery(context, query.tenant_id, 'tenants:read')
-    const { limit } = readPage(context, usageCursorSchema)
-    const sums = await context.get('ports').usage.sums(tenantId, { ...filtersOf(query), by: query.by, limit })
-    return context.json({ object: 'list', data: sums.map((sum) => sumObject(query.by, sum)), has_more: false })
+    const { tenant_id, limit, by, ...filters } = readQuery(context, SUMS)
+    const tenantId = targetTenant(context, tenant_id, 'tenants:read')
+    const sums = await context.get('ports').usage.sums(tenantId, { limit, by, ...filtersOf(filters) })
+    // Groups, not pages: who wants more of them asks for a shorter time.
+    return context.json({ object: 'list', data: sums.data.map((sum) => sumObject(by, sum)), has_more: sums.hasMore })
   },
 }
 
-type Filters = Partial<Record<'from' | 'to' | 'key_id' | 'user_id' | 'model', string | undefined>>
+type Filters = z.infer<z.ZodMiniObject<typeof usageFilters>>
 
 function filtersOf({ from, to, key_id, user_id, model }: Filters): Omit<UsageQuery, 'limit' | 'after'> {
-  return {
-    ...(from === undefined ? {} : { fromMs: Date.parse(from) }),
-    ...(to === undefined ? {} : { toMs: Date.parse(to) }),
-    ...(key_id === undefined ? {} : { keyId: key_id }),
-    ...(user_id === undefined ? {} : { userId: user_id }),
-    ...(model === undefined ? {} : { model }),
-  }
+  return { fromMs: from, toMs: to, keyId: key_id, userId: user_id, model }
 }
 
 function usageObject(row: UsageRecord): object {
@@ -60,8 +57,8 @@ function usageObject(row: UsageRecord): object {
     charged_tokens: row.chargedTokens,
     cost_nano: row.costNano,
     price_version: row.priceVersion,
-    started_at: new Date(row.startedAtMs).toISOString(),
-    ended_at: new Date(row.endedAtMs).toISOString(),
+    started_at: unixSeconds(row.startedAtMs),
+    ended_at: unixSeconds(row.endedAtMs),
   }
 }
 

@@ -1,12 +1,15 @@
 /** `/admin/users`: the users of a tenant. */
+import * as z from 'zod/mini'
 import { newUserSchema, userChangeSchema, userIdSchema } from '../../contract/users.ts'
+import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
-import { listObject, readPage } from '../read-page.ts'
+import { readQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
-import { targetTenant } from '../target-tenant.ts'
+import { targetTenant, tenantField, tenantQuery } from '../target-tenant.ts'
 
 const USERS = { path: '/admin/users', errors: 'problem' } as const
 const USER = { path: '/admin/users/:id', errors: 'problem' } as const
+const LIST = z.strictObject({ ...pageFields(userIdSchema), ...tenantField })
 
 export const createUser: Route = {
   ...USERS,
@@ -14,7 +17,7 @@ export const createUser: Route = {
   access: { scope: 'users:write' },
   body: 'small',
   async handle(context) {
-    const tenantId = targetTenant(context, 'tenants:write')
+    const tenantId = tenantOf(context, 'tenants:write')
     const user = await readJson(context, newUserSchema)
     return context.json(await context.get('ports').users.create({ by: principalOf(context), tenantId, user }), 201)
   },
@@ -25,8 +28,8 @@ export const listUsers: Route = {
   method: 'GET',
   access: { scope: 'users:read' },
   async handle(context) {
-    const page = readPage(context, userIdSchema)
-    const users = await context.get('ports').users.list(targetTenant(context, 'tenants:read'), page)
+    const { tenant_id, ...page } = readQuery(context, LIST)
+    const users = await context.get('ports').users.list(targetTenant(context, tenant_id, 'tenants:read'), page)
     return context.json(
       listObject(
         users,
@@ -42,7 +45,7 @@ export const retrieveUser: Route = {
   method: 'GET',
   access: { scope: 'users:read' },
   async handle(context) {
-    const tenantId = targetTenant(context, 'tenants:read')
+    const tenantId = tenantOf(context, 'tenants:read')
     return context.json(await context.get('ports').users.get({ tenantId, userId: idOf(context) }))
   },
 }
@@ -53,7 +56,7 @@ export const changeUser: Route = {
   access: { scope: 'users:write' },
   body: 'small',
   async handle(context) {
-    const tenantId = targetTenant(context, 'tenants:write')
+    const tenantId = tenantOf(context, 'tenants:write')
     const change = await readJson(context, userChangeSchema)
     const call = { by: principalOf(context), tenantId, userId: idOf(context), change }
     return context.json(await context.get('ports').users.change(call))
@@ -65,11 +68,15 @@ export const deleteUser: Route = {
   method: 'DELETE',
   access: { scope: 'users:write' },
   async handle(context) {
-    const tenantId = targetTenant(context, 'tenants:write')
+    const tenantId = tenantOf(context, 'tenants:write')
     const userId = idOf(context)
     await context.get('ports').users.remove({ by: principalOf(context), tenantId, userId })
     return context.json({ id: userId, object: 'user.deleted', deleted: true })
   },
+}
+
+function tenantOf(context: AppContext, scope: 'tenants:read' | 'tenants:write'): string {
+  return targetTenant(context, readQuery(context, tenantQuery).tenant_id, scope)
 }
 
 function idOf(context: AppContext): string {

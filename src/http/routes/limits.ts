@@ -1,21 +1,24 @@
 /** `/admin/limits`: the limits that a tenant sets for itself. Another tenant's are the same 404 as missing ones. */
+import * as z from 'zod/mini'
 import { limitChangeSchema, limitIdSchema, newLimitSchema } from '../../contract/limits.ts'
 import { AppError } from '../../errors.ts'
+import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
-import { listObject, readPage } from '../read-page.ts'
+import { readQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
 
 const shared = { path: '/admin/limits', errors: 'problem' } as const
 const one = { path: '/admin/limits/:id', errors: 'problem' } as const
 const read = { scope: 'limits:read' } as const
 const write = { scope: 'limits:write' } as const
+const LIST = z.strictObject(pageFields(limitIdSchema))
 
 export const listLimits: Route = {
   ...shared,
   method: 'GET',
   access: read,
   async handle(context) {
-    const page = readPage(context, limitIdSchema)
+    const page = readQuery(context, LIST)
     const limits = await tableOf(context).list(principalOf(context).tenantId, page)
     return context.json(
       listObject(

@@ -1,16 +1,20 @@
 /** `/v1/prompts/{id}/versions`, the labels that point to them, and what differs between two. */
 import * as z from 'zod/mini'
 import { labelChangeSchema, labelSchema, newVersionSchema } from '../../contract/prompt-template.ts'
+import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
+import { listObject, pageFields } from '../page-query.ts'
 import type { PromptVersionRecord } from '../ports.ts'
 import { readJson } from '../read-json.ts'
-import { listObject, readPage } from '../read-page.ts'
+import { readQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
 import { libraryOf, promptIdOf, promptObject } from './prompts.ts'
 
 const COMMON = { errors: 'problem' } as const
 const VERSION = /^[1-9][0-9]{0,6}$/
-const versionTextSchema = z.string().check(z.regex(VERSION))
+const versionTextSchema = z.string().check(z.regex(VERSION, 'must be the number of a version'))
+const DIFF = z.strictObject({ from: versionTextSchema, to: versionTextSchema })
+const LIST = z.strictObject(pageFields(versionTextSchema))
 
 export const listPromptVersions: Route = {
   ...COMMON,
@@ -18,7 +22,7 @@ export const listPromptVersions: Route = {
   path: '/v1/prompts/:id/versions',
   access: { scope: 'prompts:read' },
   async handle(context) {
-    const page = readPage(context, versionTextSchema)
+    const page = readQuery(context, LIST)
     const id = promptIdOf(context)
     const versions = await libraryOf(context).versions(principalOf(context).tenantId, id, page)
     return context.json(
@@ -64,8 +68,8 @@ export const diffPromptVersions: Route = {
   access: { scope: 'prompts:read' },
   async handle(context) {
     const id = promptIdOf(context)
-    const from = versionNumber('from', context.req.query('from'))
-    const to = versionNumber('to', context.req.query('to'))
+    const query = readQuery(context, DIFF)
+    const [from, to] = [Number(query.from), Number(query.to)]
     const diff = await libraryOf(context).diff(principalOf(context).tenantId, id, from, to)
     return context.json({ object: 'prompt.diff', prompt_id: id, from, to, diff })
   },
@@ -115,6 +119,6 @@ function versionObject(id: string, { version, template, note, createdBy, created
     ...template,
     note,
     created_by: createdBy,
-    created_at: Math.floor(createdAtMs / 1_000),
+    created_at: unixSeconds(createdAtMs),
   }
 }

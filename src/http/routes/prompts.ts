@@ -1,16 +1,20 @@
 /** `/v1/prompts`: a tenant's prompt templates. What a version is never changes; labels point to versions. */
+import * as z from 'zod/mini'
 import {
   newPromptSchema,
   promptChangeSchema,
   promptIdSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import { unixSeconds } from '../../contract/unix-seconds.ts'
+import { listObject, pageFields } from '../page-query.ts'
 import type { PromptRecord } from '../ports.ts'
 import { readJson } from '../read-json.ts'
-import { listObject, readPage } from '../read-page.ts'
+import { readQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
 
 const COMMON = { errors: 'problem' } as const
+const LIST = z.strictObject(pageFields(promptIdSchema))
 
 export const listPrompts: Route = {
   ...COMMON,
@@ -18,7 +22,7 @@ export const listPrompts: Route = {
   path: '/v1/prompts',
   access: { scope: 'prompts:read' },
   async handle(context) {
-    const page = readPage(context, promptIdSchema)
+    const page = readQuery(context, LIST)
     const prompts = await libraryOf(context).list(principalOf(context).tenantId, page)
     return context.json(listObject(prompts, promptObject, ({ id }) => id))
   },
@@ -104,7 +108,7 @@ export function promptObject(prompt: PromptRecord): object {
     built_in: prompt.builtIn,
     latest_version: prompt.latestVersion,
     labels: prompt.labels,
-    created_at: Math.floor(prompt.createdAtMs / 1_000),
-    updated_at: Math.floor(prompt.updatedAtMs / 1_000),
+    created_at: unixSeconds(prompt.createdAtMs),
+    updated_at: unixSeconds(prompt.updatedAtMs),
   }
 }

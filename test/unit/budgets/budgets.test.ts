@@ -283,7 +283,7 @@ describe('a request', () => {
     expect(first).toMatchObject({
       code: 'insufficient_quota',
       retryAfterSeconds: expect.any(Number),
-      details: { budget: 'day-tokens-k', resets_at: '2026-11-25T00:00:00.000Z' },
+      details: { budget: 'day-tokens-k', resets_at: Date.UTC(2026, 10, 25) / 1_000 },
     })
     const spent = isolate([budget(40)])
     const held = await spent.settled(spent.port.reserve(demand({ max_tokens: 20 })))
