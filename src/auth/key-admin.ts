@@ -7,14 +7,15 @@ import { AppError } from '../errors.ts'
 import type { KeyAdmin } from '../http/ports.ts'
 import { makeApiKey, sha256Hex } from './api-key.ts'
 import { KEYS_PER_TENANT_MAX, type KeyFields, type KeyRecord, type KeyStore } from './key-store.ts'
+import { makeId } from './make-id.ts'
 import { parseNetwork } from './network.ts'
-import { newId } from './new-id.ts'
 import { scopesOfRole, withinTenant } from './roles.ts'
-import { orUnavailable } from './store-failure.ts'
+import { answeringStore } from './while-store-answers.ts'
 
 /** `changed` tells all isolates; see src/directory/directory.ts. */
 export function keyAdmin(options: { store: KeyStore; changed: () => Promise<void>; nowMs: () => number }): KeyAdmin {
-  const { store, changed, nowMs } = options
+  const { changed, nowMs } = options
+  const store = answeringStore(options.store)
 
   async function existing(tenantId: string, id: string): Promise<KeyRecord> {
     const key = await store.one(tenantId, id)
@@ -34,12 +35,12 @@ export function keyAdmin(options: { store: KeyStore; changed: () => Promise<void
     return viewOf(await existing(tenantId, id), nowMs())
   }
 
-  return orUnavailable<KeyAdmin>({
+  return {
     async create({ actor, tenantId, input }) {
       const fields = { ...NO_RESTRICTIONS, ...fieldsOf(input, nowMs()) }
       if (fields.role === null && fields.scopes === null) fields.role = 'member'
       mayGive(actor, tenantId, fields)
-      const [id, key, createdAtMs] = [newId('key'), makeApiKey(), nowMs()]
+      const [id, key, createdAtMs] = [makeId('key', nowMs()), makeApiKey(), nowMs()]
       const stored = { ...fields, name: input.name, id, tenantId, sha256: sha256Hex(key), createdAtMs }
       const outcome = await store.insert(stored)
       if (outcome === 'no_tenant') throw new AppError('resource_not_found', 'There is no such tenant.')
@@ -80,7 +81,7 @@ export function keyAdmin(options: { store: KeyStore; changed: () => Promise<void
       await store.revoke(await mutable(actor, tenantId, id), nowMs())
       return changedTo(tenantId, id)
     },
-  })
+  }
 }
 
 const NO_RESTRICTIONS: Omit<KeyFields, 'name'> = {

@@ -9,7 +9,7 @@ const RANDOM_DIGITS = 22
 /** The largest multiple of 62 that a byte holds: a remainder of what is beyond would favour some digits. */
 const FAIR_BYTES = 248
 
-export function makeId(prefix: 'usr' | 'ses' | 'idp', nowMs: number): string {
+export function makeId(prefix: 'tnt' | 'key' | 'usr' | 'ses' | 'idp', nowMs: number): string {
   let time = ''
   for (let rest = nowMs; time.length < TIME_DIGITS; rest = Math.floor(rest / 62))
     time = (BASE62[rest % 62] ?? '') + time

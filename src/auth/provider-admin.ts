@@ -5,20 +5,23 @@ import { AppError } from '../errors.ts'
 import type { IdentityProviders } from '../http/ports.ts'
 import { makeId } from './make-id.ts'
 import { type IdentityProvider, PROVIDERS_MAX, type ProviderStore } from './provider-store.ts'
-import { whileStoreAnswers } from './while-store-answers.ts'
+import { answeringStore } from './while-store-answers.ts'
 
 export type ProviderAdminOptions = { store: ProviderStore; nowMs: () => number; changed: () => Promise<void> }
 
-export function providerAdmin({ store, nowMs, changed }: ProviderAdminOptions): IdentityProviders {
+export function providerAdmin(options: ProviderAdminOptions): IdentityProviders {
+  const { nowMs, changed } = options
+  const store = answeringStore(options.store)
+
   async function found(id: string): Promise<IdentityProvider> {
-    const provider = await whileStoreAnswers(store.byId(id))
+    const provider = await store.byId(id)
     if (!provider) throw new AppError('resource_not_found', 'There is no such identity provider.')
     return provider
   }
 
   /** Who may name tenants may know which there are. */
   async function refuseMissing(param: string, tenantIds: readonly string[]): Promise<void> {
-    const missing = await whileStoreAnswers(store.missingTenant(tenantIds))
+    const missing = await store.missingTenant(tenantIds)
     if (missing === undefined) return
     throw new AppError('resource_not_found', `There is no tenant ${missing}.`, { param })
   }
@@ -43,7 +46,7 @@ export function providerAdmin({ store, nowMs, changed }: ProviderAdminOptions): 
         createdAtMs,
         updatedAtMs: createdAtMs,
       }
-      if (!(await whileStoreAnswers(store.insert(provider)))) {
+      if (!(await store.insert(provider))) {
         throw new AppError(
           'already_exists',
           `There is a provider of this issuer and audience, or as many as there may be (${PROVIDERS_MAX}).`,
@@ -54,7 +57,7 @@ export function providerAdmin({ store, nowMs, changed }: ProviderAdminOptions): 
     },
 
     async list(page) {
-      const providers = await whileStoreAnswers(store.page(page))
+      const providers = await store.page(page)
       return { data: providers.slice(0, page.limit).map(providerObject), hasMore: providers.length > page.limit }
     },
 
@@ -76,13 +79,13 @@ export function providerAdmin({ store, nowMs, changed }: ProviderAdminOptions): 
         tenants: change.tenants ?? was.tenants,
         updatedAtMs: Math.max(nowMs(), was.updatedAtMs + 1),
       }
-      await whileStoreAnswers(store.update(provider))
+      await store.update(provider)
       await changed()
       return providerObject(provider)
     },
 
     async remove(id) {
-      await whileStoreAnswers(store.remove(await found(id), nowMs()))
+      await store.remove(await found(id), nowMs())
       await changed()
     },
   }

@@ -14,7 +14,7 @@ import { scopesOfRole } from './roles.ts'
 import type { SessionHolder, SessionStore } from './session-store.ts'
 import { ACCOUNT_POLICY, ADDRESS_POLICY } from './sign-in-backoff.ts'
 import type { UserStore } from './user-store.ts'
-import { whileStoreAnswers } from './while-store-answers.ts'
+import { answeringStore } from './while-store-answers.ts'
 
 export type SignInOptions = {
   users: UserStore
@@ -31,7 +31,9 @@ export type SignInOptions = {
 }
 
 export function signIn(options: SignInOptions): SignIn {
-  const { users, sessions, guard, cost, accessSeconds, sessionMs, nowMs, changed } = options
+  const { guard, cost, accessSeconds, sessionMs, nowMs, changed } = options
+  const users = answeringStore(options.users)
+  const sessions = answeringStore(options.sessions)
 
   function grant(secrets: TokenSecrets, who: SessionHolder, sessionId: string, refreshToken: string): Grant {
     const iat = unixSeconds(nowMs())
@@ -55,7 +57,7 @@ export function signIn(options: SignInOptions): SignIn {
       const atAccount = await guard.enter('account', email, ACCOUNT_POLICY)
       if (!atAccount.allowed) throw wrongCredentials(atAccount.retryAfterSeconds)
 
-      const user = (await whileStoreAnswers(users.byEmail(email))) ?? undefined
+      const user = (await users.byEmail(email)) ?? undefined
       const isRight = await matchesPassword(password, user?.password_hash, cost)
       if (!user || !isRight || user.status !== 'active') throw wrongCredentials()
 
@@ -71,7 +73,7 @@ export function signIn(options: SignInOptions): SignIn {
         createdAtMs,
         expiresAtMs: createdAtMs + sessionMs,
       }
-      if (!(await whileStoreAnswers(sessions.begin(session, stored, newHash)))) throw wrongCredentials()
+      if (!(await sessions.begin(session, stored, newHash))) throw wrongCredentials()
       await Promise.all([guard.forgive('account', email, 'all'), guard.forgive('address', address, 'one')])
       return grant(secrets, user, sessionId, token)
     },
@@ -82,9 +84,9 @@ export function signIn(options: SignInOptions): SignIn {
       const token = parseRefreshToken(text)
       if (!token) throw wrongRefreshToken()
       const next = makeRefreshToken(token.sessionId)
-      const holder = await whileStoreAnswers(sessions.rotate(token, next.sha256, nowMs()))
+      const holder = await sessions.rotate(token, next.sha256, nowMs())
       if (holder) return grant(secrets, holder, token.sessionId, next.token)
-      await whileStoreAnswers(sessions.end(token.sessionId, nowMs()))
+      await sessions.end(token.sessionId, nowMs())
       await changed()
       throw wrongRefreshToken()
     },
@@ -96,7 +98,7 @@ export function signIn(options: SignInOptions): SignIn {
         throw new AppError('invalid_request', 'Only a session that was begun here by POST /auth/token can be ended.')
       }
       const ending = everywhere ? sessions.endAll(claims.sub, nowMs()) : sessions.end(claims.sid, nowMs())
-      await whileStoreAnswers(ending)
+      await ending
       await changed()
     },
   }

@@ -3,10 +3,10 @@ import type { TenantView } from '../contract/tenants.ts'
 import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import type { TenantAdmin } from '../http/ports.ts'
-import { newId } from './new-id.ts'
+import { makeId } from './make-id.ts'
 import { INSTALLATION_TENANT } from './roles.ts'
-import { orUnavailable } from './store-failure.ts'
 import type { TenantRecord, TenantStore } from './tenant-store.ts'
+import { answeringStore } from './while-store-answers.ts'
 
 /** `changed` tells all isolates; see src/directory/directory.ts. */
 export function tenantAdmin(options: {
@@ -14,7 +14,8 @@ export function tenantAdmin(options: {
   changed: () => Promise<void>
   nowMs: () => number
 }): TenantAdmin {
-  const { store, changed, nowMs } = options
+  const { changed, nowMs } = options
+  const store = answeringStore(options.store)
 
   async function existing(id: string): Promise<TenantRecord> {
     const tenant = await store.one(id)
@@ -22,9 +23,9 @@ export function tenantAdmin(options: {
     return tenant
   }
 
-  return orUnavailable<TenantAdmin>({
+  return {
     async create({ name }) {
-      const id = newId('tnt')
+      const id = makeId('tnt', nowMs())
       if (!(await store.insert(id, name, nowMs()))) throw nameTaken()
       return viewOf(await existing(id))
     },
@@ -52,7 +53,7 @@ export function tenantAdmin(options: {
       await store.remove(id, nowMs())
       await changed()
     },
-  })
+  }
 }
 
 /** Nobody could undo it. */

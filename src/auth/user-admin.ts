@@ -14,7 +14,7 @@ import { hashPassword, type PasswordCost } from './password-hash.ts'
 import { scopesOfRole } from './roles.ts'
 import { REGISTRATION_POLICY } from './sign-in-backoff.ts'
 import type { StoredUser, UserFields, UserStore } from './user-store.ts'
-import { whileStoreAnswers } from './while-store-answers.ts'
+import { answeringStore } from './while-store-answers.ts'
 
 /** Whoever opens an account himself may talk to models in the default tenant, and no more. */
 const REGISTERED = { tenantId: 'tnt_default', role: 'member' } as const
@@ -29,7 +29,10 @@ export type UserAdminOptions = {
   changed: () => Promise<void>
 }
 
-export function userAdmin({ store, guard, cost, registrationIsOpen, nowMs, changed }: UserAdminOptions): Users {
+export function userAdmin(options: UserAdminOptions): Users {
+  const { guard, cost, registrationIsOpen, nowMs, changed } = options
+  const store = answeringStore(options.store)
+
   async function insert(
     tenantId: string,
     user: { email: string; password: string; name?: string | undefined; role: Role },
@@ -45,7 +48,7 @@ export function userAdmin({ store, guard, cost, registrationIsOpen, nowMs, chang
       password_hash: await hashPassword(user.password, cost),
       created_at_ms: createdAtMs,
     }
-    const outcome = await whileStoreAnswers(store.insert(stored))
+    const outcome = await store.insert(stored)
     if (outcome === 'inserted') return userObject(stored)
     if (outcome === 'no_tenant') {
       throw new AppError('resource_not_found', 'There is no such tenant.', { param: 'tenant_id' })
@@ -55,7 +58,7 @@ export function userAdmin({ store, guard, cost, registrationIsOpen, nowMs, chang
 
   /** The user, when it is one of this tenant's that `by` may touch. */
   async function found(by: Principal, tenantId: string, userId: string): Promise<StoredUser> {
-    const user = await whileStoreAnswers(store.byId(tenantId, userId))
+    const user = await store.byId(tenantId, userId)
     if (!user) throw noSuchUser()
     refuseMoreThan(by, user.role, tenantId)
     return user
@@ -68,12 +71,12 @@ export function userAdmin({ store, guard, cost, registrationIsOpen, nowMs, chang
     },
 
     async list(tenantId, { after = '', limit }) {
-      const rows = await whileStoreAnswers(store.page(tenantId, after, limit + 1))
+      const rows = await store.page(tenantId, after, limit + 1)
       return { data: rows.slice(0, limit).map(userObject), hasMore: rows.length > limit }
     },
 
     async get({ tenantId, userId }) {
-      const user = await whileStoreAnswers(store.byId(tenantId, userId))
+      const user = await store.byId(tenantId, userId)
       if (!user) throw noSuchUser()
       return userObject(user)
     },
@@ -88,7 +91,7 @@ export function userAdmin({ store, guard, cost, registrationIsOpen, nowMs, chang
         ...(status === undefined ? {} : { status }),
         ...(password === undefined ? {} : { password_hash: await hashPassword(password, cost) }),
       }
-      if (!(await whileStoreAnswers(store.update(was, fields, nowMs())))) {
+      if (!(await store.update(was, fields, nowMs()))) {
         throw new AppError('stale_write', 'The user was changed by somebody else meanwhile. Read it again.')
       }
       await changed()
@@ -96,7 +99,7 @@ export function userAdmin({ store, guard, cost, registrationIsOpen, nowMs, chang
     },
 
     async remove({ by, tenantId, userId }) {
-      await whileStoreAnswers(store.remove(await found(by, tenantId, userId), nowMs()))
+      await store.remove(await found(by, tenantId, userId), nowMs())
       await changed()
     },
 

@@ -15,8 +15,26 @@ export async function whileStoreAnswers<Value>(asked: Promise<Value>): Promise<V
   try {
     return await Promise.race([asked, late])
   } catch (cause) {
-    throw new AppError('store_unavailable', 'The store of users does not answer. Try again.', { cause })
+    throw new AppError(
+      'store_unavailable',
+      'The store does not answer. Look whether it was done, then send it again.',
+      {
+        cause,
+      },
+    )
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** The same store, each of whose calls is bounded so. Not for what `directory.remember` loads: that has its own rules. */
+export function answeringStore<Store extends Record<string, (...args: never[]) => Promise<unknown>>>(
+  store: Store,
+): Store {
+  const bounded = Object.entries(store).map(([name, call]) => [
+    name,
+    (...args: never[]) => whileStoreAnswers(call(...args)),
+  ])
+  // Sound: each call is replaced by one that takes and gives the same.
+  return Object.fromEntries(bounded) as Store
 }
