@@ -1,6 +1,6 @@
 /**
  * What `complete` needs from the world, as small interfaces that belong to it. Adapters live in the capability folders and are
- * made in src/wiring.ts only. Types alone: importing this file costs nothing at run time.
+ * made in src/wiring.ts and src/wiring/ only. Types alone: importing this file costs nothing at run time.
  */
 import type { ChatChunk, ChatRequest, TextRequest, TextResponse, Usage } from '../contract/chat-completion.ts'
 import type { FilterFlag } from '../contract/filter-rules.ts'

@@ -67,6 +67,7 @@ const LAYERS = new Set([
   'contract/',
   'http/',
   'chat/',
+  'wiring/',
 ])
 
 /** Whether `from` may import `to`; both are paths in src. The rule of the design, one line a layer. */
@@ -81,7 +82,10 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
     case 'app.ts':
       return ['http/', 'wiring.ts', 'config.ts', 'env.ts', 'contract/'].includes(target)
     case 'wiring.ts':
-      return !['app.ts', 'worker.ts'].includes(target) && (target !== 'http/' || to === 'src/http/ports.ts')
+    case 'wiring/':
+      return (
+        !['app.ts', 'worker.ts', 'wiring.ts'].includes(target) && (target !== 'http/' || to === 'src/http/ports.ts')
+      )
     case 'config.ts':
       return target === 'env.ts' && typeOnly
     case 'env.ts':
@@ -107,6 +111,7 @@ const PACKAGES: Record<string, RegExp> = {
   'app.ts': /^hono(\/|$)/,
   'http/': /^(hono(\/|$)|zod\/mini$)/,
   'wiring.ts': /^cloudflare:workers$/,
+  'wiring/': /^cloudflare:workers$/,
   'budgets/': /^(cloudflare:workers|node:buffer)$/,
   'auth/': /^(node:crypto|cloudflare:workers|jose|zod\/mini)$/,
   'cache/': /^(node:crypto|@upstash\/redis\/cloudflare)$/,
