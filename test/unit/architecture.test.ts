@@ -267,6 +267,30 @@ describe('documents', () => {
     expect(missing).toEqual([])
   })
 
+  test('docs/storage.md tells of every Durable Object and every table of D1', () => {
+    const classes = [...read('src/worker.ts').matchAll(/export \{ (\w+) \}/g)].map((m) => `| \`${m[1]}\` |`)
+    const tables = readdirSync(join(ROOT, 'migrations')).flatMap((file) =>
+      [...read(`migrations/${file}`).matchAll(/CREATE TABLE (\w+)/g)].map((m) => `\`${m[1]}\``),
+    )
+    expect([classes.length > 4, tables.length > 10]).toEqual([true, true])
+    const storage = read('docs/storage.md')
+    expect([...classes, ...tables].filter((name) => !storage.includes(name))).toEqual([])
+  })
+
+  test('docs/security.md names tests that are there', () => {
+    let file = ''
+    const named: string[] = []
+    const missing: string[] = []
+    for (const [, path, sentence] of read('docs/security.md').matchAll(/`(test\/[\w./-]+\.test\.ts)`|"([^"\n]+)"/g)) {
+      if (path !== undefined) file = path
+      if (sentence === undefined) continue
+      named.push(sentence)
+      if (file === '' || !read(file).includes(sentence)) missing.push(`${file}: ${sentence}`)
+    }
+    expect(named.length).toBeGreaterThan(50)
+    expect(missing).toEqual([])
+  })
+
   test('commands are named as npm scripts, which bring the Node that runs them, and those exist', () => {
     const { scripts } = JSON.parse(read('package.json'))
     const text = ['README.md', 'CONTRIBUTING.md', 'docs/testing.md', 'docs/performance.md', 'docs/users.md']
