@@ -1,8 +1,9 @@
 /** The sign-in guard as the sequence of signing in sees it. Names objects; decides nothing. */
+
+import { whileStoreAnswers } from '../while-store-answers.ts'
 import { sha256Hex } from './api-key.ts'
 import type { BackoffPolicy } from './sign-in-backoff.ts'
 import type { GuardAnswer, SignInGuard } from './sign-in-guard.ts'
-import { whileStoreAnswers } from './while-store-answers.ts'
 
 export type GuardKind = 'account' | 'address' | 'registration'
 

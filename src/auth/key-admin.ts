@@ -5,12 +5,12 @@ import type { Scope } from '../contract/scopes.ts'
 import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import type { KeyAdmin } from '../http/ports.ts'
+import { answeringStore } from '../while-store-answers.ts'
 import { makeApiKey, sha256Hex } from './api-key.ts'
 import { KEYS_PER_TENANT_MAX, type KeyFields, type KeyRecord, type KeyStore } from './key-store.ts'
 import { makeId } from './make-id.ts'
 import { parseNetwork } from './network.ts'
 import { scopesOfRole, withinTenant } from './roles.ts'
-import { answeringStore } from './while-store-answers.ts'
 
 /** `changed` tells all isolates; see src/directory/directory.ts. */
 export function keyAdmin(options: { store: KeyStore; changed: () => Promise<void>; nowMs: () => number }): KeyAdmin {

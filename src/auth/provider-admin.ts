@@ -3,9 +3,9 @@ import type { IdentityProviderObject } from '../contract/identity-providers.ts'
 import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import type { IdentityProviders } from '../http/ports.ts'
+import { answeringStore } from '../while-store-answers.ts'
 import { makeId } from './make-id.ts'
 import { type IdentityProvider, PROVIDERS_MAX, type ProviderStore } from './provider-store.ts'
-import { answeringStore } from './while-store-answers.ts'
 
 export type ProviderAdminOptions = { store: ProviderStore; nowMs: () => number; changed: () => Promise<void> }
 

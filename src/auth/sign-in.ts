@@ -5,6 +5,7 @@
 import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import type { Grant, SignIn } from '../http/ports.ts'
+import { answeringStore } from '../while-store-answers.ts'
 import { readAccessToken, signAccessToken, type TokenSecrets } from './access-token.ts'
 import type { Guard } from './guard-client.ts'
 import { makeId } from './make-id.ts'
@@ -14,7 +15,6 @@ import { scopesOfRole } from './roles.ts'
 import type { SessionHolder, SessionStore } from './session-store.ts'
 import { ACCOUNT_POLICY, ADDRESS_POLICY } from './sign-in-backoff.ts'
 import type { UserStore } from './user-store.ts'
-import { answeringStore } from './while-store-answers.ts'
 
 export type SignInOptions = {
   users: UserStore

@@ -3,10 +3,10 @@ import type { TenantView } from '../contract/tenants.ts'
 import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import type { TenantAdmin } from '../http/ports.ts'
+import { answeringStore } from '../while-store-answers.ts'
 import { makeId } from './make-id.ts'
 import { INSTALLATION_TENANT } from './roles.ts'
 import type { TenantRecord, TenantStore } from './tenant-store.ts'
-import { answeringStore } from './while-store-answers.ts'
 
 /** `changed` tells all isolates; see src/directory/directory.ts. */
 export function tenantAdmin(options: {

@@ -8,13 +8,13 @@ import { unixSeconds } from '../contract/unix-seconds.ts'
 import type { UserObject } from '../contract/users.ts'
 import { AppError } from '../errors.ts'
 import type { Users } from '../http/ports.ts'
+import { answeringStore } from '../while-store-answers.ts'
 import type { Guard } from './guard-client.ts'
 import { makeId } from './make-id.ts'
 import { hashPassword, type PasswordCost } from './password-hash.ts'
 import { scopesOfRole } from './roles.ts'
 import { REGISTRATION_POLICY } from './sign-in-backoff.ts'
 import type { StoredUser, UserFields, UserStore } from './user-store.ts'
-import { answeringStore } from './while-store-answers.ts'
 
 /** Whoever opens an account himself may talk to models in the default tenant, and no more. */
 const REGISTERED = { tenantId: 'tnt_default', role: 'member' } as const

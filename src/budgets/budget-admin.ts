@@ -1,6 +1,7 @@
 /** The port BudgetAdmin: what D1 says of a tenant's budgets, with what its ledger has of them in the present period. */
 import { AppError } from '../errors.ts'
 import type { BudgetAdmin, BudgetRecord } from '../http/ports.ts'
+import { answeringStore } from '../while-store-answers.ts'
 import { accountId, periodEndMs, periodStartMs } from './budget.ts'
 import type { BudgetStore, StoredBudget } from './budget-store.ts'
 import type { BudgetUse } from './ledger.ts'
@@ -10,7 +11,8 @@ export function budgetAdmin(options: {
   use(tenantId: string, accountIds: readonly string[]): Promise<BudgetUse[]>
   now: () => number
 }): BudgetAdmin {
-  const { store, use, now } = options
+  const { use, now } = options
+  const store = answeringStore(options.store)
 
   async function withUse(tenantId: string, budgets: readonly StoredBudget[]): Promise<BudgetRecord[]> {
     const starts = budgets.map(({ period }) => periodStartMs(period, now()))

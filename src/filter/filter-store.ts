@@ -1,8 +1,8 @@
 /** Filter rules in D1 (migrations/0006_filters.sql). Each write also says in `change` that isolates must read again. */
 import type { FilterRule, FilterRules } from '../contract/filter-rules.ts'
 import { RULES_MAX, WORDS_MAX } from '../contract/filter-rules.ts'
-import { AppError } from '../errors.ts'
 import type { ExpectedVersion, FilterRuleStore } from '../http/ports.ts'
+import { whileStoreAnswers } from '../while-store-answers.ts'
 import { isFilterable } from './compile-rules.ts'
 
 type Row = { name: string; version: number; body: string; word_count: number; updated_at_ms: number }
@@ -29,7 +29,7 @@ export function filterStore({ db, now, changed }: Options): FilterStore {
 
   /** The write, between the version before it and the note after it, in one transaction. Whether it was done. */
   async function write(tenantId: string, name: string, statement: D1PreparedStatement): Promise<boolean> {
-    const results = await answered(
+    const results = await whileStoreAnswers(
       db.batch([
         db
           .prepare(
@@ -47,13 +47,12 @@ export function filterStore({ db, now, changed }: Options): FilterStore {
   }
 
   return {
+    /** Raw failures: the directory decides what serves while D1 is down. */
     async rulesOf(tenantId) {
-      const results = await answered(
-        db.batch([
-          db.prepare('SELECT version FROM filter_version WHERE tenant_id = ?').bind(tenantId),
-          db.prepare('SELECT name, body FROM filter_rule WHERE tenant_id = ? ORDER BY name').bind(tenantId),
-        ]),
-      )
+      const results = await db.batch([
+        db.prepare('SELECT version FROM filter_version WHERE tenant_id = ?').bind(tenantId),
+        db.prepare('SELECT name, body FROM filter_rule WHERE tenant_id = ? ORDER BY name').bind(tenantId),
+      ])
       // Sound, here and below: the columns that were asked for.
       const [version] = (results[0]?.results ?? []) as { version: number }[]
       const rows = (results[1]?.results ?? []) as Pick<Row, 'name' | 'body'>[]
@@ -63,7 +62,7 @@ export function filterStore({ db, now, changed }: Options): FilterStore {
 
     async list(tenantId, { limit, after = '' }) {
       // Words may be a megabyte a rule, and are not in a list.
-      const { results } = await answered(
+      const { results } = await whileStoreAnswers(
         db
           .prepare(
             `SELECT name, version, json_remove(body, '$.words') AS body, word_count, updated_at_ms FROM filter_rule
@@ -83,7 +82,7 @@ export function filterStore({ db, now, changed }: Options): FilterStore {
     },
 
     async get(tenantId, name) {
-      const row = await answered(rowOf(tenantId, name).first<Row>())
+      const row = await whileStoreAnswers(rowOf(tenantId, name).first<Row>())
       return row
         ? { name: row.name, version: row.version, updatedAtMs: row.updated_at_ms, rule: ruleOf(row.body) }
         : undefined
@@ -107,7 +106,7 @@ export function filterStore({ db, now, changed }: Options): FilterStore {
           )
           .bind(tenantId, name, JSON.stringify(rule), words, now(), ...values),
       )
-      const row = await answered(rowOf(tenantId, name).first<Row>())
+      const row = await whileStoreAnswers(rowOf(tenantId, name).first<Row>())
       if (isStored && row) return { outcome: 'stored', version: row.version, updatedAtMs: row.updated_at_ms }
       const isStale = expected === 'none' ? row !== null : expected !== 'any' && row?.version !== expected
       return { outcome: isStale ? 'stale' : 'full' }
@@ -128,7 +127,7 @@ export function filterStore({ db, now, changed }: Options): FilterStore {
           .bind(tenantId, name, ...values),
       )
       if (isDeleted) return 'deleted'
-      return (await answered(rowOf(tenantId, name).first<Row>())) ? 'stale' : 'missing'
+      return (await whileStoreAnswers(rowOf(tenantId, name).first<Row>())) ? 'stale' : 'missing'
     },
   }
 }
@@ -144,12 +143,4 @@ function conditionOf(expected: ExpectedVersion, next: string) {
 /** Sound: only what the schema let through is written. */
 function ruleOf(body: string): FilterRule {
   return JSON.parse(body) as FilterRule
-}
-
-async function answered<Answer>(question: Promise<Answer>): Promise<Answer> {
-  try {
-    return await question
-  } catch (cause) {
-    throw new AppError('store_unavailable', 'The store of filter rules does not answer.', { cause })
-  }
 }

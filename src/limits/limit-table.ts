@@ -10,6 +10,7 @@ import {
 import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import type { LimitTable } from '../http/ports.ts'
+import { whileStoreAnswers } from '../while-store-answers.ts'
 import type { LimitRule } from './limit-rules.ts'
 
 /** What an isolate remembers of a tenant is bounded by it. */
@@ -140,17 +141,13 @@ function limitOf({ id, dimension, subject, kind, amount, window_seconds, created
   }
 }
 
-async function stored<Value>(work: Promise<Value>): Promise<Value> {
-  try {
-    return await work
-  } catch (cause) {
-    if (cause instanceof AppError) throw cause
-    if (String(cause).includes('UNIQUE constraint failed')) {
-      throw new AppError(
-        'already_exists',
-        'There is a limit of this dimension, subject, kind and window. Change that one.',
-      )
-    }
-    throw new AppError('store_unavailable', 'The limits cannot be read or written at the moment.', { cause })
-  }
+function stored<Value>(work: Promise<Value>): Promise<Value> {
+  const told = work.catch((cause: unknown) => {
+    if (!String(cause).includes('UNIQUE constraint failed')) throw cause
+    throw new AppError(
+      'already_exists',
+      'There is a limit of this dimension, subject, kind and window. Change that one.',
+    )
+  })
+  return whileStoreAnswers(told)
 }

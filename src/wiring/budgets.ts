@@ -10,6 +10,7 @@ import { priceStore } from '../budgets/price-store.ts'
 import { usageStore } from '../budgets/usage-store.ts'
 import type { Budgets, TokenCounter } from '../chat/ports.ts'
 import type { HttpPorts } from '../http/ports.ts'
+import { answeringStore } from '../while-store-answers.ts'
 import type { Isolate } from './isolate.ts'
 
 type BudgetPorts = Pick<HttpPorts, 'budgets' | 'prices' | 'usage'> & { spending: Budgets }
@@ -42,7 +43,7 @@ export function wireBudgets(isolate: Isolate, counter: TokenCounter): BudgetPort
       use: async (tenantId, ids) => env.BUDGET.getByName(tenantId).use(ids),
       now: nowMs,
     }),
-    prices,
-    usage: usageStore(env.DB),
+    prices: answeringStore(prices),
+    usage: answeringStore(usageStore(env.DB)),
   }
 }

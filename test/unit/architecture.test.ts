@@ -64,6 +64,7 @@ const LAYERS = new Set([
   'config.ts',
   'env.ts',
   'errors.ts',
+  'while-store-answers.ts',
   'contract/',
   'http/',
   'chat/',
@@ -76,6 +77,7 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   const target = partOf(to)
   if (source === target && target.endsWith('/')) return true
   if (target === 'errors.ts') return source !== 'contract/'
+  if (target === 'while-store-answers.ts') return !['contract/', 'chat/', 'http/', 'app.ts'].includes(source)
   switch (source) {
     case 'worker.ts':
       return target === 'app.ts' || PLATFORM_CLASSES.test(to)
@@ -91,6 +93,7 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
     case 'env.ts':
       return PLATFORM_CLASSES.test(to) && typeOnly
     case 'errors.ts':
+    case 'while-store-answers.ts':
     case 'contract/':
       return false
     case 'http/':

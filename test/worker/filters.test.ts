@@ -294,12 +294,35 @@ describe('a completion under rules', () => {
       batch: () => Promise.reject(new Error('D1 is down')),
       prepare: env.DB.prepare.bind(env.DB),
     }
-    await expect(
-      filterStore({ db: broken as never, now: () => 0, changed: async () => undefined }).rulesOf('tnt_down'),
-    ).rejects.toMatchObject({
-      code: 'store_unavailable',
-    })
+    const cold = await chat(edge({ DB: broken } as never), 'an ass')
+    expect([cold.status, await codeOf(cold)]).toEqual([503, 'store_unavailable'])
     expect(await STORE.rulesOf('tnt_down')).toBeUndefined()
+  })
+
+  test('is filtered by the rules that were known while D1 is down', async () => {
+    let isDown = false
+    const DB = new Proxy(env.DB, {
+      get(target, name) {
+        if (isDown && name === 'batch') return () => Promise.reject(new Error('D1 is down'))
+        const value = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    await STORE.put('tnt_default', 'swear', { action: 'mask', on: 'both', match: 'auto', words: ['ass'] }, 'any')
+    const wired = edge({ DB } as never)
+    const model = answers('ok')
+    expect((await chat(wired, 'an ass')).status).toBe(200)
+    isDown = true
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 })
+    // Nobody can be asked whether it is still so.
+    vi.spyOn(env.CONFIG, 'getByName').mockImplementation(() => {
+      throw new Error('The object is away.')
+    })
+    expect((await chat(wired, 'an ass')).status).toBe(200)
+    expect(model.lastCall().body.messages).toEqual([{ role: 'user', content: 'an ***' }])
+    vi.useRealTimers()
+    vi.restoreAllMocks()
+    await STORE.delete('tnt_default', 'swear', 'any')
   })
 
   test('goes by the rules that the wiring remembers', async () => {

@@ -25,3 +25,13 @@ test.each(lists)('GET %s answers in the one envelope, and refuses what no list t
     expect([query, refused.status, await codeOf(refused)]).toEqual([query, 400, 'invalid_request'])
   }
 })
+
+test.each(lists)('GET %s is 503 while D1 fails, and tells nothing of it', async (path) => {
+  const failing = () => Promise.reject(new Error('D1 at 10.0.0.1'))
+  const statement = { bind: () => statement, first: failing, all: failing, run: failing }
+  const broken = edge({ DB: { prepare: () => statement, batch: failing } } as never)
+  const response = await broken.get(path)
+  const text = await response.text()
+  expect([response.status, text]).toEqual([503, expect.stringContaining('store_unavailable')])
+  expect(text).not.toContain('10.0.0.1')
+})

@@ -2,11 +2,11 @@
  * A bound on waiting for D1 and for objects, and a failure of theirs as an answer that says so: their own text names tables and may hold
  * values. The call itself cannot be cancelled: a write that came too late may still be done.
  */
-import { AppError } from '../errors.ts'
+import { AppError } from './errors.ts'
 
 const TIMEOUT_MS = 5_000
 
-/** Rejects with store_unavailable alone. */
+/** What is no failure of the store, an AppError, passes. */
 export async function whileStoreAnswers<Value>(asked: Promise<Value>): Promise<Value> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
@@ -15,6 +15,7 @@ export async function whileStoreAnswers<Value>(asked: Promise<Value>): Promise<V
   try {
     return await Promise.race([asked, late])
   } catch (cause) {
+    if (cause instanceof AppError) throw cause
     throw new AppError(
       'store_unavailable',
       'The store does not answer. Look whether it was done, then send it again.',
