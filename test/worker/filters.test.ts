@@ -276,7 +276,13 @@ describe('a completion under rules', () => {
     const model = modelServer()
     model.replies = [{ text: 'you ass' }]
     const turn = (message: string) => to.post('/chat', { message, user_id: 'u' })
-    expect(await (await turn('an ass')).json()).toMatchObject({ response: 'you ***' })
+    expect(await (await turn('an ass')).json()).toMatchObject({
+      response: 'you ***',
+      flags: [
+        { on: 'input', rule: 'swear' },
+        { on: 'output', rule: 'swear' },
+      ],
+    })
     expect(model.completions().at(-1)?.body.messages).toEqual([{ role: 'user', content: 'an ***' }])
     vi.spyOn(console, 'log').mockImplementation(() => undefined)
     expect(await problemOf(await turn('a bomb'))).toMatchObject([400, 'content_blocked', 'message'])

@@ -1,4 +1,5 @@
 /** `POST /generate`: continues a text with the default model, as likely as can be (temperature 0), so that the same text always gets the same. */
+import { answerNote } from '../../chat/answer-note.ts'
 import { assembleText } from '../../chat/assemble.ts'
 import { complete } from '../../chat/complete.ts'
 import { type GenerateResponse, generateRequestSchema } from '../../contract/generate.ts'
@@ -33,8 +34,7 @@ export const generate: Route = {
         caching: cacheDirective((name) => context.req.header(name)),
       })
       const { choices } = await assembleText(completion.events, { tokenIds: false })
-      const flags = choices[0]?.perigee?.flags
-      const answer = { generated_text: choices[0]?.text ?? '', ...(flags ? { flags } : {}) } satisfies GenerateResponse
+      const answer = { generated_text: choices[0]?.text ?? '', ...answerNote(choices[0]) } satisfies GenerateResponse
       return context.json(answer, 200, cacheHeaders(completion.cache))
     } catch (thrown) {
       throw inCallersWords(thrown, FIELDS)
