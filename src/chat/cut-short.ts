@@ -3,7 +3,7 @@ import type { Usage } from '../contract/chat-completion.ts'
 import type { ModelEvent } from './ports.ts'
 
 /** Beside the finish reason `length`, which programs know: why. The field is vLLM's. */
-const STOP_REASON = 'insufficient_quota'
+export const STOP_REASON = 'insufficient_quota'
 
 /** `last` names the answer; `open` are the choices without a finish reason. */
 export function cutShort(last: ModelEvent, open: readonly number[], usage: Usage | undefined): ModelEvent[] {

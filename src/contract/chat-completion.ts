@@ -121,6 +121,9 @@ export type ChatChunkChoice = {
 /** What the edge says of a choice: which rules of the tenant's filter matched, in the request or in the answer. */
 export type ChoiceNote = { flags: FilterFlag[] }
 
+/** The same of an answer that has no choices, and that its budget ended it. */
+export type AnswerNote = { flags?: FilterFlag[]; stop_reason?: 'insufficient_quota' }
+
 export type ChatResponse = {
   id: string
   object: 'chat.completion'

@@ -1,6 +1,6 @@
 /** `POST /chat`: one turn of a stored conversation (requirements row E1). Our own small shape, so strict: an unknown field is a mistake. */
 import * as z from 'zod/mini'
-import { MAX_TOKENS_MAX, MODEL_CHARS_MAX } from './chat-completion.ts'
+import { type AnswerNote, MAX_TOKENS_MAX, MODEL_CHARS_MAX } from './chat-completion.ts'
 
 /** One turn of text. A conversation's row in the object's SQLite must stay under 2 MB, in UTF-8 at most four bytes a character. */
 export const TURN_CHARS_MAX = 262_144
@@ -31,4 +31,4 @@ export type ChatTurnResponse = {
   /** RFC 3339, when the answer was complete. */
   timestamp: string
   model_used: string
-}
+} & AnswerNote

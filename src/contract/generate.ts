@@ -1,7 +1,6 @@
 /** `POST /generate`: text in, its continuation out (requirements row E4). Our own small shape, so strict: an unknown field is a mistake. */
 import * as z from 'zod/mini'
-import { MAX_TOKENS_MAX } from './chat-completion.ts'
-import type { FilterFlag } from './filter-rules.ts'
+import { type AnswerNote, MAX_TOKENS_MAX } from './chat-completion.ts'
 
 /** Some 65,000 tokens of prose; what is longer than the model's context the model refuses. */
 export const GENERATE_CHARS_MAX = 262_144
@@ -17,8 +16,4 @@ export const generateRequestSchema = z.strictObject({
 export type GenerateRequest = z.infer<typeof generateRequestSchema>
 
 /** The continuation alone, without the text that it continues. */
-export type GenerateResponse = {
-  generated_text: string
-  /** What rules of the tenant's filter found, if anything. */
-  flags?: FilterFlag[]
-}
+export type GenerateResponse = { generated_text: string } & AnswerNote

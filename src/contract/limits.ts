@@ -33,6 +33,9 @@ export const LIMIT_SUBJECT_CHARS_MAX = MODEL_CHARS_MAX
 
 const LIMIT_ID = /^lim_[0-9A-Za-z]{32}$/
 
+/** As the table of routes has them; anything else would limit nothing. */
+const ENDPOINT = /^(GET|POST|PUT|PATCH|DELETE) \/\S*$/
+
 const amount = z.int().check(z.minimum(1), z.maximum(LIMIT_AMOUNT_MAX))
 const windowSeconds = z.int().check(z.minimum(1), z.maximum(LIMIT_WINDOW_SECONDS_MAX))
 
@@ -52,6 +55,10 @@ export const newLimitSchema = z
     z.refine((limit) => limit.dimension !== 'tenant' || limit.subject === EACH, {
       path: ['subject'],
       error: 'must be left out for a tenant: there is one',
+    }),
+    z.refine((limit) => limit.dimension !== 'endpoint' || limit.subject === EACH || ENDPOINT.test(limit.subject), {
+      path: ['subject'],
+      error: 'must be * or a method and a path, as "POST /chat"',
     }),
     z.refine((limit) => (limit.kind === 'streams') === (limit.window_seconds === undefined), {
       path: ['window_seconds'],

@@ -1,7 +1,9 @@
 /** Asks the model for the answer to one committed turn: fits the history, runs the completion, reads it to its end. Writes nothing but what it learnt of the model. */
+import { answerNote } from '../chat/answer-note.ts'
 import { assembleChat } from '../chat/assemble.ts'
 import { complete } from '../chat/complete.ts'
 import type { CompletePorts, Principal, TokenCounter } from '../chat/ports.ts'
+import type { AnswerNote } from '../contract/chat-completion.ts'
 import { type ChatTurnRequest, TURN_CHARS_MAX } from '../contract/chat-turn.ts'
 import { AppError } from '../errors.ts'
 import type { ConversationStore } from './conversation-store.ts'
@@ -26,7 +28,8 @@ export type AnswerCall = {
   signal: AbortSignal
 }
 
-export type TurnAnswer = { body: Omit<AssistantBody, 'atMs'>; modelUsed: string }
+/** The note is for the caller alone: it is not kept. */
+export type TurnAnswer = { body: Omit<AssistantBody, 'atMs'>; modelUsed: string; note: AnswerNote }
 
 /** Rejects with an AppError when there is no whole answer. */
 export async function answerTurn(ports: AnswerPorts, store: ConversationStore, call: AnswerCall): Promise<TurnAnswer> {
@@ -112,6 +115,7 @@ async function ask(
       ...(usage ? { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens } : {}),
     },
     modelUsed: completion.deployment.model,
+    note: answerNote(choice),
   }
 }
 

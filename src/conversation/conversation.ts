@@ -93,7 +93,7 @@ export class Conversation extends DurableObject<Env> {
     const signal = new AbortController().signal
     const model = this.#modelOf(request)
     try {
-      const { body, modelUsed } = await answerTurn(this.#wired, this.#store, {
+      const { body, modelUsed, note } = await answerTurn(this.#wired, this.#store, {
         principal,
         request,
         requestId,
@@ -110,6 +110,7 @@ export class Conversation extends DurableObject<Env> {
           conversation_id: call.conversationId,
           timestamp: new Date(nowMs).toISOString(),
           model_used: modelUsed,
+          ...note,
         },
       }
     } catch (thrown) {

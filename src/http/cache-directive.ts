@@ -36,7 +36,7 @@ function modeOf(value: string | undefined): CacheDirective['mode'] {
   const said = value?.trim().toLowerCase()
   if (said === undefined) return 'default'
   if (said === 'on' || said === 'off') return said
-  throw new AppError('invalid_request', `${CACHE_HEADER}: must be on or off.`, { param: CACHE_HEADER })
+  throw new AppError('invalid_request', `${CACHE_HEADER} must be on or off.`, { param: CACHE_HEADER })
 }
 
 function secondsIn(value: string): number {

@@ -1,5 +1,6 @@
 /** What `/v1/prompts` works on: the tenant's own templates, and the built-in ones behind them. */
 import type { Template } from '../contract/prompt-template.ts'
+import { AppError } from '../errors.ts'
 import type { Page, PageRequest, PromptLibrary, PromptRecord, PromptVersionRecord } from '../http/ports.ts'
 import { BUILT_IN_TEMPLATES } from './built-in-templates.ts'
 import { compileTemplate } from './compiled-template.ts'
@@ -8,6 +9,8 @@ import { templateDiff } from './template-diff.ts'
 
 /** A new prompt works at once where its author names no label. */
 const FIRST_LABELS = ['production']
+const BUILT_IN_MESSAGE =
+  'This template is built in and never changes. POST /v1/prompts makes one of your own of this id.'
 const BUILT_IN_IDS = BUILT_IN_TEMPLATES.map(({ id }) => id)
 
 export function promptLibrary(store: PromptStore): PromptLibrary {
@@ -37,11 +40,11 @@ export function promptLibrary(store: PromptStore): PromptLibrary {
       return store.create(tenantId, by, { id, description, ...checked(template, note, labels) })
     },
 
-    describe: store.describe,
-    remove: store.remove,
+    describe: (tenantId, id, description) => written(id, store.describe(tenantId, id, description)),
+    remove: (tenantId, id) => written(id, store.remove(tenantId, id)),
 
     async addVersion(tenantId, by, id, { note = '', labels = [], ...template }) {
-      return store.addVersion(tenantId, by, id, checked(template, note, labels))
+      return written(id, store.addVersion(tenantId, by, id, checked(template, note, labels)))
     },
 
     async versions(tenantId, id, page) {
@@ -51,13 +54,25 @@ export function promptLibrary(store: PromptStore): PromptLibrary {
         : store.versions(tenantId, id, page)
     },
 
-    point: store.point,
-    unpoint: store.unpoint,
+    point: (tenantId, by, id, label, version) => written(id, store.point(tenantId, by, id, label, version)),
+    unpoint: (tenantId, id, label) => written(id, store.unpoint(tenantId, id, label)),
 
     async diff(tenantId, id, from, to) {
       const [before, after] = await Promise.all([version(tenantId, id, from), version(tenantId, id, to)])
       return templateDiff(id, before, after)
     },
+  }
+}
+
+/** Writes find the tenant's own alone. Who names a built-in one, which the list shows, hears what to do. */
+async function written<Result>(id: string, write: Promise<Result>): Promise<Result> {
+  try {
+    return await write
+  } catch (thrown) {
+    // With a param it is a version of the tenant's own that is not there.
+    const missing = thrown instanceof AppError && thrown.code === 'prompt_not_found' && thrown.param === undefined
+    if (!missing || !BUILT_IN_IDS.includes(id)) throw thrown
+    throw new AppError('invalid_request', BUILT_IN_MESSAGE, { param: 'id' })
   }
 }
 

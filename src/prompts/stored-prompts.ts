@@ -56,7 +56,10 @@ function rendered(template: CompiledTemplate | undefined, { reference, path }: A
   if (!template) {
     const { version: wanted, label } = reference
     const field = wanted !== undefined ? 'version' : label !== undefined ? 'label' : 'id'
-    const message = 'There is no such prompt template. GET /v1/prompts lists those there are.'
+    const message =
+      field === 'id'
+        ? 'There is no such prompt template. GET /v1/prompts lists those there are.'
+        : `There is no prompt template with this id and ${field}. GET /v1/prompts lists templates with their labels and latest version.`
     throw new AppError('prompt_not_found', message, { param: below(path, field) })
   }
   const messages = fillTemplate(template, reference.variables ?? {}, below(path, 'variables'))

@@ -2,6 +2,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { noBudgets } from '../../src/budgets/no-budgets.ts'
 import { noCache } from '../../src/cache/no-cache.ts'
+import { answerNote } from '../../src/chat/answer-note.ts'
 import { assembleChat, assembleText } from '../../src/chat/assemble.ts'
 import { type CallerView, callerView, visibleEvent } from '../../src/chat/caller-view.ts'
 import { complete } from '../../src/chat/complete.ts'
@@ -505,4 +506,14 @@ describe('a completion', () => {
     expect(settle.mock.calls).toEqual([[{ prompt_tokens: 0, completion_tokens: 3, total_tokens: 3 }]])
     expect(ends).toEqual([{ status: 'error', code: 'caller_gone' }])
   })
+})
+
+test('an answer without choices says what rules found and that its budget ended it, and passes on no other stop reason', () => {
+  const flags = [{ rule: 'swear', action: 'mask', on: 'output', count: 1 }] as const
+  const note = (fields: object) => answerNote({ finish_reason: 'length', ...fields })
+  expect(note({ perigee: { flags }, stop_reason: 'insufficient_quota' })).toEqual({
+    flags,
+    stop_reason: 'insufficient_quota',
+  })
+  expect([note({}), note({ stop_reason: 42 }), answerNote(undefined)]).toEqual([{}, {}, {}])
 })

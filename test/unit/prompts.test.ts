@@ -162,6 +162,11 @@ describe('a reference', () => {
     [{ id: 'classification', version: 2 }, 't', 'prompt.version'],
     [{ id: 'classification', label: 'old' }, 't', 'prompt.label'],
   ])('%j of tenant %s that leads nowhere is prompt_not_found, and says which field', (reference, tenantId, param) => {
-    expect(problem(() => said(reference, tenantId))).toMatchObject({ code: 'prompt_not_found', param })
+    const error = problem(() => said(reference, tenantId))
+    expect(error).toMatchObject({ code: 'prompt_not_found', param })
+    expect(error).toHaveProperty(
+      'message',
+      expect.stringContaining(param === 'prompt.id' ? 'template.' : param.slice(7)),
+    )
   })
 })

@@ -5,7 +5,7 @@ import { upstashStore } from '../../src/cache/upstash-store.ts'
 import type { ContentFilter, ModelRequest } from '../../src/chat/ports.ts'
 import type { ChatResponse } from '../../src/contract/chat-completion.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
-import { codeOf, type Edge, edge, MODEL } from './edge-client.ts'
+import { type Edge, edge, MODEL } from './edge-client.ts'
 import { chunk, DONE, fakeModel, HELLO, sse, wholeAnswer } from './fake-model.ts'
 
 const CHAT = '/v1/chat/completions'
@@ -91,7 +91,11 @@ describe('a request that was asked before', () => {
     expect(await ask({ 'x-perigee-cache': 'on' }, { n: 2 }).catch(() => 'none')).not.toBe('hit')
     const calls = model.calls.length
     const wrong = await post(CHAT, asked, { headers: { 'x-perigee-cache': 'yes' } })
-    expect([wrong.status, await codeOf(wrong)]).toEqual([400, 'invalid_request'])
+    const { error } = await wrong.json<{ error: object }>()
+    expect([wrong.status, error]).toMatchObject([
+      400,
+      { code: 'invalid_request', message: 'x-perigee-cache must be on or off.' },
+    ])
     expect(model.calls).toHaveLength(calls)
     await settled()
   })

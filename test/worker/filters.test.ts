@@ -248,9 +248,10 @@ describe('a completion under rules', () => {
     expect(usage).toEqual({ prompt_tokens: 2, completion_tokens: 2, total_tokens: 4 })
   })
 
-  test('by /generate has its flags, too', async () => {
+  test('by /generate has its flags, too, and a refusal names the field of its caller', async () => {
     const to = tenant('tnt_generates')
     await put(to, 'swear', SWEAR)
+    await put(to, 'bomb', { action: 'block', words: ['bomb'] })
     const piece = (text: string, finish_reason: 'stop' | null) => ({
       id: 'cmpl-1',
       object: 'text_completion',
@@ -265,6 +266,7 @@ describe('a completion under rules', () => {
       generated_text: ' an ***',
       flags: [{ on: 'input' }, { on: 'output', rule: 'swear' }],
     })
+    expect(await problemOf(await to.post('/generate', { text: 'bomb' }))).toEqual([400, 'content_blocked', 'text'])
   })
 
   test('in a stored conversation is masked on both sides, and refused where a rule blocks', async () => {
@@ -274,10 +276,16 @@ describe('a completion under rules', () => {
     const model = modelServer()
     model.replies = [{ text: 'you ass' }]
     const turn = (message: string) => to.post('/chat', { message, user_id: 'u' })
-    expect(await (await turn('an ass')).json()).toMatchObject({ response: 'you ***' })
+    expect(await (await turn('an ass')).json()).toMatchObject({
+      response: 'you ***',
+      flags: [
+        { on: 'input', rule: 'swear' },
+        { on: 'output', rule: 'swear' },
+      ],
+    })
     expect(model.completions().at(-1)?.body.messages).toEqual([{ role: 'user', content: 'an ***' }])
     vi.spyOn(console, 'log').mockImplementation(() => undefined)
-    expect(await problemOf(await turn('a bomb'))).toMatchObject([400, 'content_blocked', 'messages'])
+    expect(await problemOf(await turn('a bomb'))).toMatchObject([400, 'content_blocked', 'message'])
   })
 
   test('of token ids is refused: rules cannot read them', async () => {

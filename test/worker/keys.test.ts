@@ -117,7 +117,7 @@ describe('a key', () => {
     expect([await models(first.key), await models(second.key)]).toEqual([401, 200])
     clock.mockImplementation(() => now + 10_000)
     expect(await models(first.key)).toBe(200)
-    const third = (await call(KEY, 'POST', path, {})).body as NewKeyView
+    const third = (await call(KEY, 'POST', path)).body as NewKeyView
     expect(third.previous_valid_until).toBeNull()
     expect([await models(first.key), await models(second.key), await models(third.key)]).toEqual([401, 401, 200])
   })

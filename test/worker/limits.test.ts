@@ -236,6 +236,7 @@ describe('limits of a tenant', () => {
     [{ dimension: 'key', kind: 'streams', amount: 1, window_seconds: 1 }, 'window_seconds'],
     [{ dimension: 'key', kind: 'tokens', amount: 1 }, 'window_seconds'],
     [{ dimension: 'tenant', subject: 'x', kind: 'tokens', amount: 1, window_seconds: 1 }, 'subject'],
+    [{ dimension: 'endpoint', subject: '/chat', kind: 'requests', amount: 1, window_seconds: 1 }, 'subject'],
     [{ dimension: 'key', kind: 'tokens', amount: 0, window_seconds: 1 }, 'amount'],
     [{ dimension: 'key', kind: 'tokens', amount: 1, window_seconds: 1, tenant_id: 'tnt_other' }, 'tenant_id'],
   ])('that make no sense are refused by name: %#', async (limit, param) => {

@@ -151,6 +151,29 @@ test('another tenant finds nothing of a template, in the very words of one that 
   expect((await caller('tnt_mine')('GET', '/v1/prompts/secret')).status).toBe(200)
 })
 
+test('a built-in template is refused to who would change it, saying what to do; one of the same id is changed', async () => {
+  const call = caller('tnt_built_in')
+  const writes: [string, string, object?][] = [
+    ['PATCH', '', { description: 'x' }],
+    ['DELETE', ''],
+    ['POST', '/versions', SECOND],
+    ['PUT', '/labels/staging', { version: 1 }],
+    ['DELETE', '/labels/production'],
+  ]
+  for (const [method, path, body] of writes) {
+    const answer = await call(method, `/v1/prompts/few_shot${path}`, body)
+    expect([method, path, answer.body]).toMatchObject([
+      method,
+      path,
+      { code: 'invalid_request', param: 'id', detail: expect.stringContaining('built in') },
+    ])
+  }
+  await call('POST', '/v1/prompts', { id: 'few_shot', ...FIRST })
+  const beyond = await call('PUT', '/v1/prompts/few_shot/labels/staging', { version: 9 })
+  expect(beyond.body).toMatchObject({ code: 'prompt_not_found', param: 'version' })
+  expect((await call('DELETE', '/v1/prompts/few_shot')).status).toBe(200)
+})
+
 test('of two who create the same template at once one hears already_exists, and the stored one is whole', async () => {
   const call = caller('tnt_race')
   const both = await Promise.all([

@@ -85,7 +85,8 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'rotateKey',
     tag: 'Administration',
     summary: 'Give an API key a new text',
-    description: 'The old one stays valid for `overlap_seconds`, at most 30 days. Needs the scope `keys:write`.',
+    description:
+      'The old one stays valid for `overlap_seconds`, at most 30 days; not at all where the body is left out. Needs the scope `keys:write`.',
     query: TENANT_QUERY,
     request: { schema: 'RotateKey', example: { overlap_seconds: 3_600 } },
     answers: newKeyAnswer,

@@ -73,6 +73,9 @@ const filterFlags = z.array(
 /** Of a choice, in its last event: which rules of the filter matched. */
 const choiceNote = z.optional(z.object({ flags: filterFlags }))
 
+/** The same where there are no choices, and that a budget ended the answer. */
+const answerNote = { flags: z.optional(filterFlags), stop_reason: z.optional(z.literal('insufficient_quota')) }
+
 export const usageSchema = z.looseObject({ prompt_tokens: count, completion_tokens: count, total_tokens: count })
 
 const head = { id: z.string(), created: z.int(), model: z.string(), system_fingerprint: z.optional(z.string()) }
@@ -147,9 +150,10 @@ export const chatTurnResponseSchema = z.object({
   conversation_id: z.string().check(z.regex(CONVERSATION_ID)),
   timestamp: z.iso.datetime(),
   model_used: z.string(),
+  ...answerNote,
 })
 
-export const generateResponseSchema = z.object({ generated_text: z.string(), flags: z.optional(filterFlags) })
+export const generateResponseSchema = z.object({ generated_text: z.string(), ...answerNote })
 
 export const healthSchema = z.object({ status: z.literal('ok'), timestamp: z.iso.datetime() })
 

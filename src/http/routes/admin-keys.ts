@@ -85,7 +85,7 @@ export const rotateKey: Route = {
   body: 'text',
   async handle(context) {
     const call = { ...callOf(context), id: idOf(context) }
-    const { overlap_seconds: overlapSeconds } = await readJson(context, rotateKeySchema)
+    const { overlap_seconds: overlapSeconds } = await readJson(context, rotateKeySchema, {})
     return answer(context, await context.get('ports').keyAdmin.rotate({ ...call, overlapSeconds }))
   },
 }

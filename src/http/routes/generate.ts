@@ -1,11 +1,16 @@
 /** `POST /generate`: continues a text with the default model, as likely as can be (temperature 0), so that the same text always gets the same. */
+import { answerNote } from '../../chat/answer-note.ts'
 import { assembleText } from '../../chat/assemble.ts'
 import { complete } from '../../chat/complete.ts'
 import { type GenerateResponse, generateRequestSchema } from '../../contract/generate.ts'
 import { cacheDirective } from '../cache-directive.ts'
+import { inCallersWords } from '../in-callers-words.ts'
 import { readJson } from '../read-json.ts'
 import { cacheHeaders } from '../render/cache-headers.ts'
 import { principalOf, type Route } from '../route.ts'
+
+/** Our inference server says `messages` of either. */
+const FIELDS = { prompt: 'text', messages: 'text', max_tokens: 'max_length' }
 
 export const generate: Route = {
   method: 'POST',
@@ -17,19 +22,22 @@ export const generate: Route = {
     const { text, max_length } = await readJson(context, generateRequestSchema)
     const { complete: ports, settings } = context.get('ports')
     context.set('model', settings.defaultModel)
-    const completion = await complete(ports, {
-      principal: principalOf(context),
-      request: {
-        kind: 'text',
-        body: { model: settings.defaultModel, prompt: text, max_tokens: max_length, temperature: 0 },
-      },
-      requestId: context.get('requestId'),
-      signal: context.req.raw.signal,
-      caching: cacheDirective((name) => context.req.header(name)),
-    })
-    const { choices } = await assembleText(completion.events, { tokenIds: false })
-    const flags = choices[0]?.perigee?.flags
-    const answer = { generated_text: choices[0]?.text ?? '', ...(flags ? { flags } : {}) } satisfies GenerateResponse
-    return context.json(answer, 200, cacheHeaders(completion.cache))
+    try {
+      const completion = await complete(ports, {
+        principal: principalOf(context),
+        request: {
+          kind: 'text',
+          body: { model: settings.defaultModel, prompt: text, max_tokens: max_length, temperature: 0 },
+        },
+        requestId: context.get('requestId'),
+        signal: context.req.raw.signal,
+        caching: cacheDirective((name) => context.req.header(name)),
+      })
+      const { choices } = await assembleText(completion.events, { tokenIds: false })
+      const answer = { generated_text: choices[0]?.text ?? '', ...answerNote(choices[0]) } satisfies GenerateResponse
+      return context.json(answer, 200, cacheHeaders(completion.cache))
+    } catch (thrown) {
+      throw inCallersWords(thrown, FIELDS)
+    }
   },
 }
