@@ -442,3 +442,23 @@ describe.skipIf('missing' in upstash)('with Upstash configured', () => {
     expect(await codeOf(await two.get('/v1/models'))).toBe('rate_limited')
   })
 })
+
+test("another tenant's limits and filter rules are reached by ?tenant_id= with tenants:*, and refused, not taken for one's own, without", async () => {
+  const operator = as(freshPrincipal())
+  const limit = { dimension: 'tenant', kind: 'streams', amount: 7 }
+  const theirs = await operator.post('/admin/limits?tenant_id=tnt_elsewhere', limit)
+  expect(theirs.status).toBe(201)
+  const rule = { method: 'PUT', body: JSON.stringify({ action: 'mask', words: ['secret'] }) }
+  const headers = { authorization: 'Bearer any', 'content-type': 'application/json' }
+  expect((await operator.fetch('/admin/filters/w?tenant_id=tnt_elsewhere', { ...rule, headers })).status).toBe(200)
+  const seen = async (client: Edge, path: string) => {
+    const response = await client.get(path)
+    return response.status === 200 ? (await response.json<{ data: unknown[] }>()).data.length : response.status
+  }
+  for (const path of ['/admin/limits', '/admin/filters']) {
+    expect(await seen(operator, path)).toBe(0)
+    expect(await seen(operator, `${path}?tenant_id=tnt_elsewhere`)).toBe(1)
+    const admin = as(freshPrincipal({ scopes: SCOPES.filter((scope) => !scope.startsWith('tenants:')) }))
+    expect(await seen(admin, `${path}?tenant_id=tnt_elsewhere`)).toBe(403)
+  }
+})

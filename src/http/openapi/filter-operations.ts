@@ -1,5 +1,5 @@
 /** What the document says of the content filter. Not in the bundle: see schemas.ts. */
-import { BODY, KEY, type Operation, PAGE_QUERY } from './operation.ts'
+import { BODY, KEY, type Operation, PAGE_QUERY, TENANT_QUERY } from './operation.ts'
 
 const FILTER_RULE = {
   name: 'insults',
@@ -47,7 +47,7 @@ export const FILTER_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Administration',
     summary: 'List the rules of the content filter',
     description: 'In the order of their names, without their words. The key needs the scope `filters:read`.',
-    query: PAGE_QUERY,
+    query: { ...PAGE_QUERY, ...TENANT_QUERY },
     answers: {
       'application/json': {
         schema: 'FilterRuleList',
@@ -61,6 +61,7 @@ export const FILTER_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Administration',
     summary: 'Read one rule',
     description: 'With its words; its version is the `ETag`.',
+    query: TENANT_QUERY,
     answers: {
       'application/json': { schema: 'FilterRule', example: { ...FILTER_RULE, words: FILTER_WORDS } },
     },
@@ -71,6 +72,7 @@ export const FILTER_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Administration',
     summary: 'Write one rule',
     description: `The whole of it; it holds everywhere within seconds. ${FILTER_CONDITIONS} The key needs the scope \`filters:write\`.`,
+    query: TENANT_QUERY,
     request: {
       schema: 'FilterRuleRequest',
       example: { action: 'mask', category: 'harassment', words: FILTER_WORDS },
@@ -85,6 +87,7 @@ export const FILTER_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Administration',
     summary: 'Delete one rule',
     description: 'With `If-Match` only the version that was read.',
+    query: TENANT_QUERY,
     answers: { 'application/json': { schema: 'FilterRuleDeleted', example: { name: 'insults', deleted: true } } },
     errors: [...KEY, 'invalid_request', 'resource_not_found', 'stale_write', 'store_unavailable'],
   },

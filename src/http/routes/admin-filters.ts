@@ -1,4 +1,4 @@
-/** `/admin/filters`: the rules of the caller's tenant, each by its name. A change reaches every isolate within seconds. */
+/** `/admin/filters`: the rules of a tenant, each by its name. A change reaches every isolate within seconds. */
 import * as z from 'zod/mini'
 import {
   type FilterRule,
@@ -8,6 +8,7 @@ import {
   ruleNameSchema,
   WORDS_MAX,
 } from '../../contract/filter-rules.ts'
+import type { Scope } from '../../contract/scopes.ts'
 import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
 import { entityTag, expectedVersion } from '../entity-tag.ts'
@@ -15,19 +16,20 @@ import { listObject, pageFields } from '../page-query.ts'
 import type { FilterRuleSummary, StoredFilterRule } from '../ports.ts'
 import { readJson } from '../read-json.ts'
 import { readQuery } from '../read-query.ts'
-import { type AppContext, principalOf, type Route } from '../route.ts'
+import type { AppContext, Route } from '../route.ts'
+import { targetTenant, tenantField, tenantQuery } from '../target-tenant.ts'
 
 const READ = { errors: 'problem', access: { scope: 'filters:read' } } as const
 const WRITE = { errors: 'problem', access: { scope: 'filters:write' } } as const
-const LIST = z.strictObject(pageFields(ruleNameSchema))
+const LIST = z.strictObject({ ...pageFields(ruleNameSchema), ...tenantField })
 
 export const listFilters: Route = {
   ...READ,
   method: 'GET',
   path: '/admin/filters',
   async handle(context) {
-    const page = readQuery(context, LIST)
-    const rules = await context.get('ports').filterRules.list(principalOf(context).tenantId, page)
+    const { tenant_id, ...page } = readQuery(context, LIST)
+    const rules = await context.get('ports').filterRules.list(targetTenant(context, tenant_id, 'tenants:read'), page)
     return answer(
       context,
       listObject(rules, summary, ({ name }) => name),
@@ -40,7 +42,7 @@ export const getFilter: Route = {
   method: 'GET',
   path: '/admin/filters/:name',
   async handle(context) {
-    const stored = await context.get('ports').filterRules.get(principalOf(context).tenantId, nameOf(context))
+    const stored = await context.get('ports').filterRules.get(tenantOf(context, 'tenants:read'), nameOf(context))
     if (!stored) throw noSuchRule()
     return answer(context, whole(stored), stored.version)
   },
@@ -53,11 +55,12 @@ export const putFilter: Route = {
   body: 'text',
   async handle(context) {
     const name = nameOf(context)
+    const tenantId = tenantOf(context, 'tenants:write')
     const expected = expectedVersion(context)
     const rule = await readJson(context, filterRuleSchema)
     const { filterRules } = context.get('ports')
     refuseUnusable(rule, filterRules.unusableWord(rule))
-    const put = await filterRules.put(principalOf(context).tenantId, name, rule, expected)
+    const put = await filterRules.put(tenantId, name, rule, expected)
     if (put.outcome === 'stored') {
       return answer(context, whole({ name, rule, version: put.version, updatedAtMs: put.updatedAtMs }), put.version)
     }
@@ -72,12 +75,16 @@ export const deleteFilter: Route = {
   path: '/admin/filters/:name',
   async handle(context) {
     const name = nameOf(context)
-    const { tenantId } = principalOf(context)
+    const tenantId = tenantOf(context, 'tenants:write')
     const outcome = await context.get('ports').filterRules.delete(tenantId, name, expectedVersion(context))
     if (outcome === 'missing') throw noSuchRule()
     if (outcome === 'stale') throw stale()
     return answer(context, { name, deleted: true })
   },
+}
+
+function tenantOf(context: AppContext, scope: Scope): string {
+  return targetTenant(context, readQuery(context, tenantQuery).tenant_id, scope)
 }
 
 function answer(context: AppContext, body: object, version?: number): Response {

@@ -1,25 +1,27 @@
 /** `/admin/limits`: the limits that a tenant sets for itself. Another tenant's are the same 404 as missing ones. */
 import * as z from 'zod/mini'
 import { limitChangeSchema, limitIdSchema, newLimitSchema } from '../../contract/limits.ts'
+import type { Scope } from '../../contract/scopes.ts'
 import { AppError } from '../../errors.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
 import { readQuery } from '../read-query.ts'
-import { type AppContext, principalOf, type Route } from '../route.ts'
+import type { AppContext, Route } from '../route.ts'
+import { targetTenant, tenantField, tenantQuery } from '../target-tenant.ts'
 
 const shared = { path: '/admin/limits', errors: 'problem' } as const
 const one = { path: '/admin/limits/:id', errors: 'problem' } as const
 const read = { scope: 'limits:read' } as const
 const write = { scope: 'limits:write' } as const
-const LIST = z.strictObject(pageFields(limitIdSchema))
+const LIST = z.strictObject({ ...pageFields(limitIdSchema), ...tenantField })
 
 export const listLimits: Route = {
   ...shared,
   method: 'GET',
   access: read,
   async handle(context) {
-    const page = readQuery(context, LIST)
-    const limits = await tableOf(context).list(principalOf(context).tenantId, page)
+    const { tenant_id, ...page } = readQuery(context, LIST)
+    const limits = await tableOf(context).list(targetTenant(context, tenant_id, 'tenants:read'), page)
     return context.json(
       listObject(
         limits,
@@ -37,7 +39,7 @@ export const createLimit: Route = {
   body: 'text',
   async handle(context) {
     const limit = await readJson(context, newLimitSchema)
-    return context.json(await tableOf(context).create(principalOf(context).tenantId, limit), 201)
+    return context.json(await tableOf(context).create(tenantOf(context, 'tenants:write'), limit), 201)
   },
 }
 
@@ -46,7 +48,7 @@ export const retrieveLimit: Route = {
   method: 'GET',
   access: read,
   async handle(context) {
-    return context.json(found(await tableOf(context).find(principalOf(context).tenantId, idOf(context))))
+    return context.json(found(await tableOf(context).find(tenantOf(context, 'tenants:read'), idOf(context))))
   },
 }
 
@@ -57,7 +59,7 @@ export const changeLimit: Route = {
   body: 'text',
   async handle(context) {
     const change = await readJson(context, limitChangeSchema)
-    return context.json(found(await tableOf(context).change(principalOf(context).tenantId, idOf(context), change)))
+    return context.json(found(await tableOf(context).change(tenantOf(context, 'tenants:write'), idOf(context), change)))
   },
 }
 
@@ -67,9 +69,13 @@ export const deleteLimit: Route = {
   access: write,
   async handle(context) {
     const id = idOf(context)
-    found((await tableOf(context).remove(principalOf(context).tenantId, id)) || undefined)
+    found((await tableOf(context).remove(tenantOf(context, 'tenants:write'), id)) || undefined)
     return context.json({ id, object: 'limit', deleted: true })
   },
+}
+
+function tenantOf(context: AppContext, scope: Scope): string {
+  return targetTenant(context, readQuery(context, tenantQuery).tenant_id, scope)
 }
 
 function tableOf(context: AppContext) {
