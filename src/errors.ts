@@ -1,6 +1,7 @@
 /**
  * The one table of errors. `message` is for the caller, `cause` for the log, `code` for the program.
  * Every code has a row in docs/errors.md and a test; every answer to a caller that is not a success comes from here.
+ * Its length is that of the table.
  */
 
 type ErrorRow = {

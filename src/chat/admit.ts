@@ -14,7 +14,7 @@ export type Held = {
 
 /** Rejects with rate_limited or insufficient_quota, and then holds nothing. */
 export async function admit(ports: { admission: Admission; budgets: Budgets }, demand: Demand): Promise<Held> {
-  // `enter` and `reserve` may throw where they stand: `try` makes both of them settle.
+  // `enter` and `reserve` may throw where they stand: `attempted` makes a rejection of it, so that both are heard.
   const [entering, reserving] = [
     attempted(() => ports.admission.enter(demand)),
     attempted(() => ports.budgets.reserve(demand)),

@@ -39,7 +39,7 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
     }
 
     // 2. Prompt template.
-    const { request: written, prompt } = await withPrompt(ports.prompts, principal.tenantId, call.request)
+    const written = await withPrompt(ports.prompts, principal.tenantId, call.request)
 
     // 3. Input filter.
     const filter = await ports.filters.of(principal.tenantId)
@@ -71,8 +71,6 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
         deployment: { id: answer.deployment.id, model: answer.deployment.model },
         events: filter ? filter.output(accounted.events, accounted.blocked, flags) : accounted.events,
         cache: note,
-        flags,
-        ...(prompt === undefined ? {} : { prompt }),
       }
     } catch (thrown) {
       held?.release()

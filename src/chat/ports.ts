@@ -263,9 +263,6 @@ export type Completion = {
   deployment: { id: string; model: string }
   events: ModelEventStream
   cache: CacheNote
-  /** What the input filter found. */
-  flags: readonly FilterFlag[]
-  prompt?: { promptId: string; version: number }
 }
 
 /** How the cache took part; only a hit has an age. */

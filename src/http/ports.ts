@@ -1,4 +1,7 @@
-/** What middleware and routes need beyond `chat/complete`. Adapters live in the capability folders; src/wiring.ts makes them. */
+/**
+ * What middleware and routes need beyond `chat/complete`. Adapters live in the capability folders; src/wiring/ makes them.
+ * Long, because it is a list of types with nothing between them: one place to see what HTTP asks of the rest.
+ */
 
 import type { CompletePorts, Principal } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'

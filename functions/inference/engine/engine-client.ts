@@ -1,6 +1,7 @@
 /**
  * The server's side of the engine: starts its process, hands it requests, and starts it again when it dies. Whoever was being
  * served then gets an error event; whoever asks while it starts again waits for it.
+ * Long for a file, because whom a death concerns, and who waits for the next process, is one state.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'

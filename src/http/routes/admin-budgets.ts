@@ -6,6 +6,7 @@ import * as z from 'zod/mini'
 import { budgetIdSchema, putBudgetSchema } from '../../contract/budgets.ts'
 import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
+import { entityTag } from '../entity-tag.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import type { BudgetRecord } from '../ports.ts'
 import { readJson } from '../read-json.ts'
@@ -98,7 +99,7 @@ function versionOf(context: AppContext): number | undefined {
 }
 
 function answer(context: AppContext, budget: BudgetRecord): Response {
-  return context.json(budgetObject(budget), 200, { etag: `"${budget.version}"` })
+  return context.json(budgetObject(budget), 200, { etag: entityTag(budget.version) })
 }
 
 function budgetObject(budget: BudgetRecord): object {
