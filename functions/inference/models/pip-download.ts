@@ -1,7 +1,8 @@
 /** Runs `pip download`, says how far it is, and takes it along when this process ends. */
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { atOurEnd } from './at-our-end.ts'
 
 /** A hundred megabytes over a slow line. */
@@ -32,12 +33,14 @@ export async function pipDownload(
   const temporary = join(folder, 'tmp')
   await mkdir(temporary, { recursive: true })
   return new Promise((resolve) => {
-    const child = spawn(python, ['-m', 'pip', 'download', requirement, ...FLAGS, '--dest', folder], {
+    // Before pip begins: a signal that came between the two would end us and leave pip.
+    let child: ChildProcessByStdio<null, Readable, Readable> | undefined
+    const release = atOurEnd(() => child?.kill('SIGKILL'))
+    child = spawn(python, ['-m', 'pip', 'download', requirement, ...FLAGS, '--dest', folder], {
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: PIP_TIMEOUT_MS,
       env: { ...process.env, TMPDIR: temporary, TEMP: temporary, TMP: temporary },
     })
-    const release = atOurEnd(() => child.kill('SIGKILL'))
     const output = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (text: string) => {

