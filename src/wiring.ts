@@ -11,7 +11,7 @@ import type { Directory } from './directory/directory.ts'
 import type { Env } from './env.ts'
 import type { HttpPorts } from './http/ports.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
-import { attemptInOrder } from './upstream/attempt.ts'
+import { attemptInOrder } from './routing/attempt.ts'
 import { wireBudgets } from './wiring/budgets.ts'
 import { wireCache } from './wiring/cache.ts'
 import { wireFilters } from './wiring/filters.ts'
@@ -49,7 +49,7 @@ function makeWiring(env: Env): Wiring {
   const { admission, ...limitRoutes } = wireLimits(isolate)
   const { spending, ...budgetRoutes } = wireBudgets(isolate, tokenCounter)
   const metrics = isolateMetrics({
-    isKnown: (alias) => models.deploymentsOf(alias).length > 0,
+    isKnown: models.isKnown,
     collector: () => env.METRICS.getByName('all'),
     waitUntil,
   })

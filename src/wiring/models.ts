@@ -14,6 +14,15 @@ export function wireModels(config: Config): { models: Models; tokenCounter: Toke
   }
   const deployment: Deployment = {
     id: 'inference',
+    adapter: 'inference',
+    capabilities: new Set(['tools', 'json_schema', 'logprobs', 'n']),
+    continuation: ['token_ids'],
+    contextTokens: undefined,
+    region: undefined,
+    location: undefined,
+    price: undefined,
+    inFlightMax: undefined,
+    queue: { length: 0, waitMs: 0 },
     model: config.PERIGEE_DEFAULT_MODEL,
     timeouts: {
       connect: config.PERIGEE_CONNECT_TIMEOUT_MS,
