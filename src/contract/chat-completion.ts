@@ -91,7 +91,8 @@ export type Usage = {
   prompt_tokens: number
   completion_tokens: number
   total_tokens: number
-  prompt_tokens_details?: { cached_tokens?: number }
+  /** Both are part of `prompt_tokens`. `cache_creation_tokens`: what Anthropic wrote to its cache, at another price. */
+  prompt_tokens_details?: { cached_tokens?: number; cache_creation_tokens?: number }
 }
 
 /** One event of a stream. `choices` is empty in the last one, which carries `usage`; in the others it is null for those who asked for it. */

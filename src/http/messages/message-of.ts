@@ -30,7 +30,7 @@ export function messageOf(answer: ChatResponse, stops: readonly string[]): Messa
 
 /** Anthropic's clients keep ids in logs and hand them to support: they begin as Anthropic's do, and go on as ours. */
 export function messageId(completionId: string): string {
-  return `msg_${completionId.replace(/^chatcmpl-/, '')}`
+  return `msg_${completionId.replace(/^(chatcmpl-|msg_)/, '')}`
 }
 
 const textBlock = (text: string): MessageBlock => ({ type: 'text', text, citations: null })

@@ -27,11 +27,11 @@ export function stopReason(
 }
 
 export function messageUsage(usage: Usage | undefined): MessageUsage {
-  const cached = usage?.prompt_tokens_details?.cached_tokens ?? 0
+  const { cached_tokens: cached = 0, cache_creation_tokens: written = 0 } = usage?.prompt_tokens_details ?? {}
   return {
-    input_tokens: Math.max(0, (usage?.prompt_tokens ?? 0) - cached),
+    input_tokens: Math.max(0, (usage?.prompt_tokens ?? 0) - cached - written),
     output_tokens: usage?.completion_tokens ?? 0,
-    cache_creation_input_tokens: 0,
+    cache_creation_input_tokens: written,
     cache_read_input_tokens: cached,
   }
 }
