@@ -18,6 +18,8 @@ type Options = {
   baseUrl: string
   /** Sent as a bearer token. */
   apiKey?: string | undefined
+  /** Besides ours, as an account's organization. No secrets. */
+  headers?: Readonly<Record<string, string>> | undefined
   /**
    * Says of an endpoint that it ends its response when it ends its answer, as our inference server does. Then a fast answer is read in
    * larger pieces; of an endpoint that kept the connection open, the last piece would come late.
@@ -39,6 +41,7 @@ export function openaiUpstream(options: Options): Upstream {
     text: `${base}/v1/completions`,
   }
   const fixedHeaders: Record<string, string> = {
+    ...options.headers,
     'content-type': 'application/json',
     accept: 'text/event-stream',
     ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` }),

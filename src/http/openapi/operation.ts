@@ -10,6 +10,7 @@ export type Operation = {
     | 'Conversations'
     | 'Prompts'
     | 'Budgets'
+    | 'Routing'
     | 'Sign-in'
     | 'Users'
     | 'Administration'
