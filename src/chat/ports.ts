@@ -68,6 +68,8 @@ export type UpstreamCall = {
   seed: number
   drawnSeed: boolean
   requestId: string
+  /** For endpoints that keep what tenants said apart. */
+  tenantId?: string
   timeouts: Timeouts
   /** Goes on with an answer from its tokens; only for deployments whose `continuation` has token_ids. */
   continueFrom?: Continue
@@ -191,7 +193,15 @@ export type Models = {
   isKnown(alias: string): boolean
 }
 
-export type ListedModel = { alias: string; createdAt: number }
+export type ListedModel = {
+  alias: string
+  /** Seconds since 1970. */
+  createdAt: number
+  /** What at least one of its deployments can do. */
+  capabilities: readonly Capability[]
+  /** The longest context among its deployments; undefined where none says. */
+  contextTokens: number | undefined
+}
 
 /** Counts prompt tokens with the model's own tokenizer and chat template. Rejects with an AppError. */
 export type TokenCounter = {
