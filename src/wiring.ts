@@ -9,22 +9,24 @@ import { type Config, readConfig } from './config.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
 import type { Directory } from './directory/directory.ts'
 import type { Env } from './env.ts'
-import type { HttpPorts } from './http/ports.ts'
+import type { RequestPorts } from './http/ports.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
 import { attemptInOrder } from './routing/attempt.ts'
 import { wireBudgets } from './wiring/budgets.ts'
 import { wireCache } from './wiring/cache.ts'
 import { wireFilters } from './wiring/filters.ts'
-import { makeIsolate } from './wiring/isolate.ts'
+import { type Isolate, makeIsolate } from './wiring/isolate.ts'
 import { wireKeys } from './wiring/keys.ts'
 import { wireLimits } from './wiring/limits.ts'
 import { wireModels } from './wiring/models.ts'
 import { wirePrompts } from './wiring/prompts.ts'
-import { wireUsers } from './wiring/users.ts'
+import { wireTokens } from './wiring/tokens.ts'
 
-/** All ports of one isolate. A Durable Object uses `complete`, `tokenCounter` and `config`; routes use what HttpPorts says. */
-export type Wiring = HttpPorts & {
+/** The ports of one isolate's request path. A Durable Object uses `complete`, `tokenCounter` and `config`; routes use what RequestPorts says. */
+export type Wiring = RequestPorts & {
   config: Config
+  /** What src/wiring/control-plane.ts makes the rest from. */
+  isolate: Isolate
   directory: Directory
   tokenCounter: TokenCounter
 }
@@ -44,10 +46,8 @@ function makeWiring(env: Env): Wiring {
   const config = readConfig(env)
   const isolate = makeIsolate(env, config)
   const { models, tokenCounter } = wireModels(config)
-  const { prompts, ...promptRoutes } = wirePrompts(isolate)
-  const { filters, ...filterRoutes } = wireFilters(isolate)
-  const { admission, ...limitRoutes } = wireLimits(isolate)
-  const { spending, ...budgetRoutes } = wireBudgets(isolate, tokenCounter)
+  const { filters, moderations } = wireFilters(isolate)
+  const { admission, limits } = wireLimits(isolate)
   const metrics = isolateMetrics({
     isKnown: models.isKnown,
     collector: () => env.METRICS.getByName('all'),
@@ -55,25 +55,24 @@ function makeWiring(env: Env): Wiring {
   })
   return {
     config,
+    isolate,
     directory: isolate.directory,
     tokenCounter,
     complete: {
       models,
-      prompts,
+      prompts: wirePrompts(isolate),
       filters,
       cache: wireCache(config),
       admission,
-      budgets: spending,
+      budgets: wireBudgets(isolate, tokenCounter),
       attempt: attemptInOrder(),
       meter: metrics.meter,
       drawSeed,
     },
-    ...wireKeys(isolate),
-    ...wireUsers(isolate),
-    ...promptRoutes,
-    ...filterRoutes,
-    ...limitRoutes,
-    ...budgetRoutes,
+    keys: wireKeys(isolate),
+    accessTokens: wireTokens(isolate),
+    limits,
+    moderations,
     sha256Hex,
     conversations: durableConversations(env.CONVERSATION),
     metrics: metrics.reader,
