@@ -1,6 +1,6 @@
 /** The models of the settings: one alias, one deployment, our inference server. */
 import type { Deployment, Models, Route } from '../chat/ports.ts'
-import { CONTINUATIONS } from '../contract/routing-config.ts'
+import { CONTINUATIONS } from '../contract/continuation.ts'
 
 /** `createdAt` in seconds since 1970 is what OpenAI's list wants; a configured model has no better one than its first release here. */
 const CREATED_AT = 1_764_000_000

@@ -17,9 +17,9 @@ import {
   newPromptSchema,
   newVersionSchema,
   promptChangeSchema,
-  promptedChatRequestSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import { promptedChatRequestSchema } from '../../contract/prompted-chat.ts'
 import { createTenantSchema, patchTenantSchema } from '../../contract/tenants.ts'
 import {
   logoutSchema,

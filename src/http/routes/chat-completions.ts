@@ -1,5 +1,5 @@
 /** `POST /v1/chat/completions`, as OpenAI's. */
-import { promptedChatRequestSchema } from '../../contract/prompt-template.ts'
+import { promptedChatRequestSchema } from '../../contract/prompted-chat.ts'
 import { readJson } from '../read-json.ts'
 import { respondWithCompletion } from '../render/completion.ts'
 import type { Route } from '../route.ts'
