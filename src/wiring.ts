@@ -6,6 +6,7 @@ import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
 import type { TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
+import { lazy } from './contract/lazy.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
 import type { Directory } from './directory/directory.ts'
 import type { Env } from './env.ts'
@@ -42,44 +43,63 @@ export function wire(env: Env): Wiring {
   return wiring
 }
 
+/** Each part is made when it is first asked for: the first answer of an isolate waits for no other's. */
 function makeWiring(env: Env): Wiring {
   const config = readConfig(env)
   const isolate = makeIsolate(env, config)
-  const { models, tokenCounter } = wireModels(config)
-  const { filters, moderations } = wireFilters(isolate)
-  const { admission, limits } = wireLimits(isolate)
-  const metrics = isolateMetrics({
-    isKnown: models.isKnown,
-    collector: () => env.METRICS.getByName('all'),
-    waitUntil,
-  })
+  const models = lazy(() => wireModels(config))
+  const filters = lazy(() => wireFilters(isolate))
+  const limits = lazy(() => wireLimits(isolate))
+  const keys = lazy(() => wireKeys(isolate))
+  const accessTokens = lazy(() => wireTokens(isolate))
+  const conversations = lazy(() => durableConversations(env.CONVERSATION))
+  const metrics = lazy(() =>
+    isolateMetrics({ isKnown: models().models.isKnown, collector: () => env.METRICS.getByName('all'), waitUntil }),
+  )
+  const complete = lazy(() => ({
+    models: models().models,
+    prompts: wirePrompts(isolate),
+    filters: filters().filters,
+    cache: wireCache(config),
+    admission: limits().admission,
+    budgets: wireBudgets(isolate, models().tokenCounter),
+    attempt: attemptInOrder(),
+    meter: metrics().meter,
+    drawSeed,
+  }))
   return {
     config,
     isolate,
     directory: isolate.directory,
-    tokenCounter,
-    complete: {
-      models,
-      prompts: wirePrompts(isolate),
-      filters,
-      cache: wireCache(config),
-      admission,
-      budgets: wireBudgets(isolate, tokenCounter),
-      attempt: attemptInOrder(),
-      meter: metrics.meter,
-      drawSeed,
-    },
-    keys: wireKeys(isolate),
-    accessTokens: wireTokens(isolate),
-    limits,
-    moderations,
     sha256Hex,
-    conversations: durableConversations(env.CONVERSATION),
-    metrics: metrics.reader,
     settings: {
       bodyBytesMax: config.PERIGEE_BODY_BYTES_MAX,
       logLevel: config.PERIGEE_LOG_LEVEL,
       defaultModel: config.PERIGEE_DEFAULT_MODEL,
+    },
+    get tokenCounter() {
+      return models().tokenCounter
+    },
+    get complete() {
+      return complete()
+    },
+    get keys() {
+      return keys()
+    },
+    get accessTokens() {
+      return accessTokens()
+    },
+    get limits() {
+      return limits().limits
+    },
+    get moderations() {
+      return filters().moderations
+    },
+    get conversations() {
+      return conversations()
+    },
+    get metrics() {
+      return metrics().reader
     },
   }
 }

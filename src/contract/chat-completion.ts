@@ -4,6 +4,7 @@
  */
 import * as z from 'zod/mini'
 import type { FilterFlag } from './filter-rules.ts'
+import { lazy } from './lazy.ts'
 
 /** Turns of a long agent's conversation; beyond it a request is a mistake or an attack. */
 export const MESSAGES_MAX = 4_096
@@ -69,21 +70,23 @@ export const chatRequestSchema = z.looseObject({
 })
 export type ChatRequest = z.infer<typeof chatRequestSchema>
 
-export const textRequestSchema = z.looseObject({
-  ...samplingShape,
-  /** 0 gives the prompt alone, with `echo`. */
-  max_tokens: z.nullish(z.int().check(z.minimum(0), z.maximum(MAX_TOKENS_MAX))),
-  /** How many of the likeliest tokens to tell of at each place; with 0 only the token that came. */
-  logprobs: z.nullish(z.int().check(z.minimum(0), z.maximum(TOP_LOGPROBS_MAX))),
-  echo: z.nullish(z.boolean()),
-  best_of: z.nullish(z.int().check(z.minimum(1), z.maximum(16))),
-  prompt: z.union([
-    z.string(),
-    z.array(z.string()).check(z.length(1)),
-    z.array(z.int().check(z.nonnegative())).check(z.minLength(1), z.maxLength(MAX_TOKENS_MAX)),
-  ]),
-})
-export type TextRequest = z.infer<typeof textRequestSchema>
+export const textRequestSchema = lazy(() =>
+  z.looseObject({
+    ...samplingShape,
+    /** 0 gives the prompt alone, with `echo`. */
+    max_tokens: z.nullish(z.int().check(z.minimum(0), z.maximum(MAX_TOKENS_MAX))),
+    /** How many of the likeliest tokens to tell of at each place; with 0 only the token that came. */
+    logprobs: z.nullish(z.int().check(z.minimum(0), z.maximum(TOP_LOGPROBS_MAX))),
+    echo: z.nullish(z.boolean()),
+    best_of: z.nullish(z.int().check(z.minimum(1), z.maximum(16))),
+    prompt: z.union([
+      z.string(),
+      z.array(z.string()).check(z.length(1)),
+      z.array(z.int().check(z.nonnegative())).check(z.minLength(1), z.maxLength(MAX_TOKENS_MAX)),
+    ]),
+  }),
+)
+export type TextRequest = z.infer<ReturnType<typeof textRequestSchema>>
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'
 

@@ -1,7 +1,6 @@
 /** Access tokens, as requests bring them: ours, and those of outside identity providers. */
 import { waitUntil } from 'cloudflare:workers'
 import { accessTokens } from '../auth/access-tokens.ts'
-import { fetchJwks } from '../auth/fetch-jwks.ts'
 import { keySets } from '../auth/key-sets.ts'
 import { outsideTokens } from '../auth/outside-tokens.ts'
 import { ownTokens, principalOfSession } from '../auth/own-tokens.ts'
@@ -30,7 +29,10 @@ export function wireTokens({ env, config, directory, nowMs }: Isolate): AccessTo
     outsideTokens({
       providers: () => trusted(''),
       keySets: keySets({
-        fetchJwks: (url) => fetchJwks(url, { fetch: (...call) => globalThis.fetch(...call) }),
+        async fetchJwks(url) {
+          const { fetchJwks } = await import('../auth/fetch-jwks.ts')
+          return fetchJwks(url, { fetch: (...call) => globalThis.fetch(...call) })
+        },
         nowMs,
         waitUntil,
       }),

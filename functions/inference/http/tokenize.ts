@@ -14,7 +14,7 @@ import { textPrompt } from './text-completions.ts'
 const tokenizeSchema = z.strictObject({
   model: z.optional(chatRequestSchema.shape.model),
   messages: z.optional(chatRequestSchema.shape.messages),
-  prompt: z.optional(textRequestSchema.shape.prompt),
+  prompt: z.optional(textRequestSchema().shape.prompt),
   return_tokens: z._default(z.boolean(), true),
 })
 
