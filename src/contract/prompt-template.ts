@@ -23,13 +23,13 @@ export const variableSchema = z.strictObject({
   type: z._default(z.enum(['text', 'number', 'boolean', 'list', 'choice']), 'text'),
   description: z.optional(description),
   /** Without one the variable must be given. */
-  default: z.optional(variableValueSchema),
+  default: z.optional(variableValueSchema()),
   /** Of text and of each item. */
   max_chars: z.optional(z.int().check(z.minimum(1), z.maximum(VARIABLE_CHARS_MAX))),
   minimum: z.optional(z.number()),
   maximum: z.optional(z.number()),
   /** Of a `choice`. */
-  options: z.optional(z.array(listItemSchema).check(z.minLength(1), z.maxLength(LIST_ITEMS_MAX))),
+  options: z.optional(z.array(listItemSchema()).check(z.minLength(1), z.maxLength(LIST_ITEMS_MAX))),
   /** What stands between the items of a `list`. */
   separator: z.optional(z.string().check(z.maxLength(16))),
 })
@@ -44,7 +44,7 @@ export const templateMessageSchema = z.strictObject({
 export const templateSchema = z.strictObject({
   messages: z.array(templateMessageSchema).check(z.minLength(1), z.maxLength(TEMPLATE_MESSAGES_MAX)),
   /** What `{{name}}` in a message stands for. One that is used and not described is text that must be given. */
-  variables: z._default(z.record(variableNameSchema, variableSchema), {}),
+  variables: z._default(z.record(variableNameSchema(), variableSchema), {}),
 })
 export type Template = z.infer<typeof templateSchema>
 
@@ -53,25 +53,25 @@ export const newVersionSchema = z.strictObject({
   /** Why. */
   note: z.optional(description),
   /** Labels to point here at once. */
-  labels: z.optional(z.array(labelSchema).check(z.maxLength(8))),
+  labels: z.optional(z.array(labelSchema()).check(z.maxLength(8))),
 })
 
 export type NewVersion = z.infer<typeof newVersionSchema>
 
 export const newPromptSchema = z.strictObject({
-  id: promptIdSchema,
+  id: promptIdSchema(),
   description: z.optional(description),
   ...newVersionSchema.shape,
 })
 export type NewPrompt = z.infer<typeof newPromptSchema>
 
 export const promptChangeSchema = z.strictObject({ description })
-export const labelChangeSchema = z.strictObject({ version: versionNumberSchema })
+export const labelChangeSchema = z.strictObject({ version: versionNumberSchema() })
 export const renderRequestSchema = z
   .strictObject({
-    version: z.optional(versionNumberSchema),
-    label: z.optional(labelSchema),
-    variables: z.optional(variableValuesSchema),
+    version: z.optional(versionNumberSchema()),
+    label: z.optional(labelSchema()),
+    variables: z.optional(variableValuesSchema()),
   })
   .check(
     z.refine(({ version, label }) => version === undefined || label === undefined, {

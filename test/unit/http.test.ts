@@ -24,7 +24,7 @@ describe('a refused body', () => {
     return invalidRequest(parsed.error.issues, body)
   }
   const chat = (fields: object) =>
-    refusal(chatRequestSchema, { model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...fields })
+    refusal(chatRequestSchema(), { model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...fields })
   const message = (fields: object) => chat({ messages: [{ role: 'user', content: 'Hi', ...fields }] })
 
   test.each([
@@ -78,7 +78,7 @@ describe('a refused body', () => {
   })
 
   test('that is no object is told so, without a field', () => {
-    expect(refusal(chatRequestSchema, [])).toMatchObject({ message: 'The body must be an object.', param: undefined })
+    expect(refusal(chatRequestSchema(), [])).toMatchObject({ message: 'The body must be an object.', param: undefined })
   })
 
   test('is never quoted at length', () => {

@@ -12,8 +12,8 @@ import { whenServing } from './serving.ts'
 import { textPrompt } from './text-completions.ts'
 
 const tokenizeSchema = z.strictObject({
-  model: z.optional(chatRequestSchema.shape.model),
-  messages: z.optional(chatRequestSchema.shape.messages),
+  model: z.optional(chatRequestSchema().shape.model),
+  messages: z.optional(chatRequestSchema().shape.messages),
   prompt: z.optional(textRequestSchema().shape.prompt),
   return_tokens: z._default(z.boolean(), true),
 })

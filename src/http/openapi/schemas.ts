@@ -209,10 +209,10 @@ export const problemSchema = z.object({
 /** Name in `components.schemas`, and a sentence. */
 export const COMPONENTS = {
   ChatRequest: [
-    promptedChatRequestSchema,
+    promptedChatRequestSchema(),
     'A chat completion request. Fields that are not listed here pass through to the model.',
   ],
-  Message: [messageSchema, 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
+  Message: [messageSchema(), 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
   ChatResponse: [chatResponseSchema, 'The whole answer.'],
   ChatChunk: [chatChunkSchema, 'One event of a streamed answer.'],
   TextRequest: [

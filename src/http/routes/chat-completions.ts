@@ -11,6 +11,6 @@ export const chatCompletions: Route = {
   access: { scope: 'chat' },
   body: 'content',
   async handle(context) {
-    return respondWithCompletion(context, { kind: 'chat', body: await readJson(context, promptedChatRequestSchema) })
+    return respondWithCompletion(context, { kind: 'chat', body: await readJson(context, promptedChatRequestSchema()) })
   },
 }

@@ -102,7 +102,7 @@ export const removePromptLabel: Route = {
 }
 
 function labelOf(context: AppContext): string {
-  const parsed = z.safeParse(labelSchema, context.req.param('label'))
+  const parsed = z.safeParse(labelSchema(), context.req.param('label'))
   if (parsed.success) return parsed.data
   throw new AppError('invalid_request', `label ${parsed.error.issues[0]?.message}.`, { param: 'label' })
 }

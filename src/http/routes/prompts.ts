@@ -10,7 +10,7 @@ import { readQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
 
 const COMMON = { errors: 'problem' } as const
-const LIST = z.strictObject(pageFields(promptIdSchema))
+const LIST = z.strictObject(pageFields(promptIdSchema()))
 
 export const listPrompts: Route = {
   ...COMMON,

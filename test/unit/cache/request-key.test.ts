@@ -12,7 +12,7 @@ const ROUNDS = 100
 const SEED = 20_261_124
 
 const FIELDS = {
-  chat: Object.keys(chatRequestSchema._zod.def.shape),
+  chat: Object.keys(chatRequestSchema()._zod.def.shape),
   text: Object.keys(textRequestSchema()._zod.def.shape),
 } as const
 
