@@ -1,7 +1,6 @@
 /** Filter rules in D1 (migrations/0006_filters.sql). Each write also says in `change` that isolates must read again. */
-
 import { RULES_MAX, WORDS_MAX } from '../contract/filter-bounds.ts'
-import type { FilterRule } from '../contract/filter-rules.ts'
+import type { FilterRules } from '../contract/filter-rules.ts'
 import type { ExpectedVersion, FilterRuleStore } from '../http/ports.ts'
 import { whileStoreAnswers } from '../while-store-answers.ts'
 import { isFilterable } from './compile-rules.ts'
