@@ -59,7 +59,9 @@ const PLATFORM_CLASSES =
 const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([
   'worker.ts',
+  'edge.ts',
   'app.ts',
+  'whole-app.ts',
   'wiring.ts',
   'config.ts',
   'env.ts',
@@ -80,13 +82,18 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   if (target === 'while-store-answers.ts') return !['contract/', 'chat/', 'http/', 'app.ts'].includes(source)
   switch (source) {
     case 'worker.ts':
-      return target === 'app.ts' || PLATFORM_CLASSES.test(to)
+      return target === 'edge.ts' || PLATFORM_CLASSES.test(to)
+    case 'edge.ts':
+    case 'whole-app.ts':
+      if (['app.ts', 'wiring.ts'].includes(target) || to === 'src/wiring/control-plane.ts') return true
+      return target === 'whole-app.ts' || target === 'http/' || (target === 'env.ts' && typeOnly)
     case 'app.ts':
-      return ['http/', 'wiring.ts', 'config.ts', 'env.ts', 'contract/'].includes(target)
+      return target === 'http/' || (target === 'env.ts' && typeOnly)
     case 'wiring.ts':
     case 'wiring/':
       return (
-        !['app.ts', 'worker.ts', 'wiring.ts'].includes(target) && (target !== 'http/' || to === 'src/http/ports.ts')
+        !['app.ts', 'edge.ts', 'whole-app.ts', 'worker.ts', 'wiring.ts'].includes(target) &&
+        (target !== 'http/' || to === 'src/http/ports.ts')
       )
     case 'config.ts':
       return target === 'env.ts' && typeOnly
@@ -112,6 +119,8 @@ const PACKAGES: Record<string, RegExp> = {
   'contract/': /^zod\/mini$/,
   'config.ts': /^zod\/mini$/,
   'app.ts': /^hono(\/|$)/,
+  'edge.ts': /^hono(\/|$)/,
+  'whole-app.ts': /^hono$/,
   'http/': /^(hono(\/|$)|zod\/mini$)/,
   'wiring.ts': /^cloudflare:workers$/,
   'wiring/': /^cloudflare:workers$/,
