@@ -4,7 +4,6 @@
  */
 import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
-import type { TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import { lazy } from './contract/lazy.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
@@ -29,7 +28,6 @@ export type Wiring = RequestPorts & {
   /** What src/wiring/control-plane.ts makes the rest from. */
   isolate: Isolate
   directory: Directory
-  tokenCounter: TokenCounter
 }
 
 const made = new WeakMap<Env, Wiring>()
