@@ -67,6 +67,7 @@ const LAYERS = new Set([
   'env.ts',
   'errors.ts',
   'while-store-answers.ts',
+  'upstash-command.ts',
   'contract/',
   'http/',
   'chat/',
@@ -80,6 +81,7 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   if (source === target && target.endsWith('/')) return true
   if (target === 'errors.ts') return source !== 'contract/'
   if (target === 'while-store-answers.ts') return !['contract/', 'chat/', 'http/', 'app.ts'].includes(source)
+  if (target === 'upstash-command.ts') return ['cache/', 'limits/'].includes(source)
   switch (source) {
     case 'worker.ts':
       return target === 'edge.ts' || PLATFORM_CLASSES.test(to)
@@ -101,6 +103,7 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
       return PLATFORM_CLASSES.test(to) && typeOnly
     case 'errors.ts':
     case 'while-store-answers.ts':
+    case 'upstash-command.ts':
     case 'contract/':
       return false
     case 'http/':
@@ -126,10 +129,10 @@ const PACKAGES: Record<string, RegExp> = {
   'wiring/': /^cloudflare:workers$/,
   'budgets/': /^(cloudflare:workers|node:buffer)$/,
   'auth/': /^(node:crypto|cloudflare:workers|jose|zod\/mini)$/,
-  'cache/': /^(node:crypto|@upstash\/redis\/cloudflare)$/,
+  'cache/': /^node:crypto$/,
   'upstream/': /^(zod\/mini|@aws-sdk\/client-sagemaker-runtime)$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
-  'limits/': /^(cloudflare:workers|zod\/mini|@upstash\/ratelimit|@upstash\/redis\/cloudflare)$/,
+  'limits/': /^(cloudflare:workers|zod\/mini|@upstash\/ratelimit)$/,
   'observe/': /^cloudflare:workers$/,
   'prompts/': /^diff$/,
   'directory/': /^cloudflare:workers$/,
