@@ -45,7 +45,7 @@ export function wire(env: Env): Wiring {
 function makeWiring(env: Env): Wiring {
   const config = readConfig(env)
   const isolate = makeIsolate(env, config)
-  const models = lazy(() => wireModels(config))
+  const models = lazy(() => wireModels(isolate))
   const filters = lazy(() => wireFilters(isolate))
   const limits = lazy(() => wireLimits(isolate))
   const keys = lazy(() => wireKeys(isolate))
@@ -60,7 +60,7 @@ function makeWiring(env: Env): Wiring {
     filters: filters().filters,
     cache: wireCache(config),
     admission: limits().admission,
-    budgets: wireBudgets(isolate, models().tokenCounter),
+    budgets: wireBudgets(isolate, models().counter),
     attempt: attemptInOrder(),
     meter: metrics().meter,
     drawSeed,
@@ -76,7 +76,7 @@ function makeWiring(env: Env): Wiring {
       defaultModel: config.PERIGEE_DEFAULT_MODEL,
     },
     get tokenCounter() {
-      return models().tokenCounter
+      return models().estimatingCounter
     },
     get complete() {
       return complete()

@@ -15,13 +15,18 @@ import { budgetAdmin } from '../budgets/budget-admin.ts'
 import { budgetStore } from '../budgets/budget-store.ts'
 import { priceStore } from '../budgets/price-store.ts'
 import { usageStore } from '../budgets/usage-store.ts'
+import { readUpstreamSecrets } from '../config.ts'
 import { filterStore } from '../filter/filter-store.ts'
 import type { ControlPorts } from '../http/ports.ts'
 import { limitTable } from '../limits/limit-table.ts'
 import { promptLibrary } from '../prompts/prompt-library.ts'
 import { promptStore } from '../prompts/prompt-store.ts'
+import { routingAdmin } from '../registry/routing-admin.ts'
+import { routingStore } from '../registry/routing-store.ts'
 import { answeringStore } from '../while-store-answers.ts'
+import { ADAPTERS_MADE } from './adapters.ts'
 import { type Isolate, tokenSecrets } from './isolate.ts'
+import { configOfSettings } from './models.ts'
 
 export function wireControlPlane(isolate: Isolate): ControlPorts {
   const { env, directory, stored, nowMs } = isolate
@@ -41,7 +46,22 @@ export function wireControlPlane(isolate: Isolate): ControlPorts {
     prices: answeringStore(priceStore(stored)),
     usage: answeringStore(usageStore(env.DB)),
     filterRules: filterStore(stored),
+    routing: routingPort(isolate),
   }
+}
+
+function routingPort({ env, config, stored }: Isolate): ControlPorts['routing'] {
+  const secrets = readUpstreamSecrets(env)
+  return routingAdmin({
+    store: answeringStore(routingStore(stored)),
+    rules: {
+      adapters: ADAPTERS_MADE,
+      hasSecret: (name) => secrets.has(name),
+      allowInternal: config.PERIGEE_ALLOW_INTERNAL_URLS === 'on',
+      own: [config.PERIGEE_INFERENCE_URL],
+    },
+    ofSettings: configOfSettings(config),
+  })
 }
 
 function userPorts({ env, config, directory, nowMs }: Isolate): Pick<ControlPorts, 'signIn' | 'users'> {
