@@ -84,7 +84,7 @@ describe('a refusal', () => {
     [401, 'upstream_misconfigured'],
     [403, 'upstream_misconfigured'],
     [404, 'upstream_misconfigured'],
-    [408, 'upstream_timeout'],
+    [408, 'upstream_unavailable'],
     [413, 'body_too_large'],
     [422, 'upstream_rejected'],
     [429, 'upstream_rate_limited'],
