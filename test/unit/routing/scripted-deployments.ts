@@ -16,7 +16,7 @@ import { deploymentOf, factsOf, routeOf } from '../../support/routes.ts'
 /** Of a call: it fails, or says events and ends, or says events and fails. `takesMs` before it says the first. */
 export type Script = { takesMs?: number } & (
   | { fails: ErrorCode | AppError }
-  | { says: readonly ModelEvent[]; then?: ErrorCode }
+  | { says: readonly ModelEvent[]; dies?: ErrorCode }
 )
 
 export type World = ReturnType<typeof scriptedWorld>
@@ -81,7 +81,7 @@ export function scriptedWorld(options: { random?: () => number } = {}) {
     })
   }
 
-  function streamOf(script: { says: readonly ModelEvent[]; then?: ErrorCode }, signal: AbortSignal): ModelEventStream {
+  function streamOf(script: { says: readonly ModelEvent[]; dies?: ErrorCode }, signal: AbortSignal): ModelEventStream {
     let next = 0
     return {
       [Symbol.asyncIterator]: () => ({
@@ -89,7 +89,7 @@ export function scriptedWorld(options: { random?: () => number } = {}) {
           if (signal.aborted) throw new AppError('caller_gone', 'The caller hung up.')
           const event = script.says[next++]
           if (event) return { done: false, value: [event] }
-          if (script.then) throw new AppError(script.then, 'It died.')
+          if (script.dies) throw new AppError(script.dies, 'It died.')
           return { done: true, value: undefined }
         },
         async return() {
