@@ -112,6 +112,7 @@ function wireBody(call: UpstreamCall, gathers: boolean): object {
   const reserved: PerigeeRequest = {
     ...(call.drawnSeed ? { drawn_seed: true } : {}),
     ...(gathered ? { gather_ms: GATHER_MS } : {}),
+    ...(call.continueFrom ? { continue: call.continueFrom } : {}),
   }
   return {
     ...body,
@@ -120,7 +121,7 @@ function wireBody(call: UpstreamCall, gathers: boolean): object {
     stream: true,
     stream_options: { ...body.stream_options, include_usage: true },
     return_token_ids: true,
-    perigee: call.drawnSeed || gathered ? reserved : undefined,
+    perigee: call.drawnSeed || gathered || call.continueFrom ? reserved : undefined,
   }
 }
 
