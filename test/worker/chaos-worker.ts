@@ -45,12 +45,17 @@ function portsOf(variables: Variables): Used {
   const at = (id: string, baseUrl: string, given: Partial<Deployment> = {}) =>
     deploymentOf({
       ...{ id, model: 'model', timeouts: TIMEOUTS, contextTokens: 4_096, ...given },
-      upstream: openaiUpstream({ baseUrl, fetch: (...call: Parameters<typeof fetch>) => fetch(...call) }),
+      upstream: openaiUpstream({
+        ...{ baseUrl, fetch: (...call: Parameters<typeof fetch>) => fetch(...call) },
+        tokenIds: given.continuation?.includes('token_ids') === true,
+      }),
     })
-  const faulty = at('faulty', variables.FAULTY_URL)
-  const closed = at('closed', variables.CLOSED_URL)
-  const routes = new Map<string, Route>([['alone', routeOf([faulty], { alias: 'alone' })]])
+  const routes = new Map<string, Route>([
+    ['alone', routeOf([at('faulty', variables.FAULTY_URL, { continuation: ['token_ids'] })], { alias: 'alone' })],
+  ])
   for (const by of CONTINUATIONS) {
+    const faulty = at('faulty', variables.FAULTY_URL, { continuation: [by] })
+    const closed = at('closed', variables.CLOSED_URL)
     const healthy = at('healthy', variables.HEALTHY_URL, { continuation: [by], contextTokens: 32_768 })
     routes.set(by, routeOf([faulty, healthy], { alias: by }))
     routes.set(`closed-${by}`, routeOf([closed, healthy], { alias: `closed-${by}` }))
