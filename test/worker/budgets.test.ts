@@ -82,6 +82,22 @@ describe('a tenant without a budget', () => {
     expect(await usageOf('tnt_free', 1)).toEqual([row])
   })
 
+  test('has 2,500 answers of a second in D1 by two alarms, the second of which follows at once', async () => {
+    const object = env.BUDGET.getByName('tnt_busy')
+    for (let sequence = 1; sequence <= 5; sequence++) {
+      const usage = Array.from({ length: 500 }, (_, index) => ({
+        entry: { ...ENTRY, tenantId: 'tnt_busy', id: `${sequence}-${index}` },
+        held: [],
+      }))
+      await object.exchange(report({ isolateId: 'busy', sequence, usage }))
+    }
+    await runDurableObjectAlarm(object)
+    const next = await runInDurableObject(object, (_, state) => state.storage.getAlarm())
+    // None is set any more where it has fired meanwhile.
+    expect(next ?? 0).toBeLessThanOrEqual(Date.now())
+    await usageOf('tnt_busy', 2_500)
+  })
+
   test('has its usage kept while D1 fails', async () => {
     const object = env.BUDGET.getByName('tnt_outage')
     await object.exchange(report({ usage: [{ entry: { ...ENTRY, tenantId: 'tnt_outage' }, held: [] }] }))
