@@ -223,10 +223,9 @@ export type BudgetRecord = {
 export type BudgetAdmin = {
   list(tenantId: string, page: PageRequest): Promise<Page<BudgetRecord>>
   get(tenantId: string, id: string): Promise<BudgetRecord | undefined>
-  /** `version`: only if that one is there. */
-  put(tenantId: string, id: string, limit: number, version?: number): Promise<BudgetRecord>
-  /** Whether there was one. */
-  remove(tenantId: string, id: string): Promise<boolean>
+  /** Rejects with stale_write when something else is there than was expected. */
+  put(tenantId: string, id: string, limit: number, expected: ExpectedVersion): Promise<BudgetRecord>
+  remove(tenantId: string, id: string, expected: ExpectedVersion): Promise<'deleted' | 'missing' | 'stale'>
 }
 
 /** Micro-units of the installation's currency for a million tokens. */

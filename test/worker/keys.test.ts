@@ -171,6 +171,60 @@ describe('a key', () => {
   })
 })
 
+describe('a tenant that is deleted', () => {
+  /** What was metered names the first two; versions only go on; `change` tells isolates; a provider is the installation's. */
+  const KEPT = ['api_key', 'usage', 'budget_set', 'filter_version', 'change', 'identity_provider']
+
+  test('leaves nothing of what it was told: in no table that names a tenant', async () => {
+    const owner = await newKey({ role: 'owner' })
+    const { tenant_id: tenantId } = owner
+    const by = `?tenant_id=${tenantId}`
+    const message = { role: 'user', content: 'Hi' }
+    const made = [
+      await call(KEY, 'PUT', `/admin/budgets/day-tokens${by}`, { limit: 1 }),
+      await call(KEY, 'PUT', `/admin/filters/words${by}`, { action: 'mask', words: ['x'] }),
+      await call(KEY, 'POST', `/admin/limits${by}`, { dimension: 'key', kind: 'streams', amount: 1 }),
+      await call(owner.key, 'POST', '/v1/prompts', { id: 'greet', messages: [message] }),
+      await call(owner.key, 'POST', '/admin/users', {
+        email: `${tenantId}@example.com`,
+        password: 'correct horse battery',
+      }),
+    ]
+    expect(made.map(({ status }) => status)).toEqual([200, 200, 201, 201, 201])
+    const { results } = await env.DB.prepare(
+      `SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%tenant_id TEXT%'`,
+    ).all<{ name: string }>()
+    const tables = results.map(({ name }) => name).filter((name) => !KEPT.includes(name))
+    const left = async () => {
+      const counts: Record<string, number> = {}
+      for (const table of tables) {
+        const query = env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE tenant_id = ?`)
+        counts[table] = (await query.bind(tenantId).first<number>('n')) ?? 0
+      }
+      return counts
+    }
+    const before = await left()
+    expect(Object.keys(before).filter((table) => before[table])).toEqual(
+      expect.arrayContaining([
+        'budget',
+        'filter_rule',
+        'limit_rule',
+        'prompt',
+        'prompt_label',
+        'prompt_version',
+        'user',
+      ]),
+    )
+    expect((await call(KEY, 'DELETE', `/admin/tenants/${tenantId}`)).status).toBe(200)
+    expect(Object.values(await left()).every((count) => count === 0)).toBe(true)
+    const { results: told } = await env.DB.prepare("SELECT kind FROM change WHERE tenant_id = ? AND subject = ''")
+      .bind(tenantId)
+      .all<{ kind: string }>()
+    const kinds = new Set(told.map(({ kind }) => kind))
+    expect([...kinds].sort()).toEqual(['budget', 'filter', 'identity_provider', 'key', 'limit', 'prompt', 'session'])
+  })
+})
+
 describe('nobody gives what he does not have', () => {
   const asRole = (role: Role, tenantId?: string) => newKey({ role }, tenantId)
 

@@ -208,7 +208,7 @@ describe('limits of a tenant', () => {
     expect(await (await client.fetch(`/admin/limits/${made.id}`, { method: 'DELETE', headers: KEYED })).json()).toEqual(
       {
         id: made.id,
-        object: 'limit',
+        object: 'limit.deleted',
         deleted: true,
       },
     )

@@ -85,8 +85,26 @@ test('a template lives: created, used, given a second version, deployed by movin
 
   await call('DELETE', '/v1/prompts/greet/labels/staging')
   expect(await rendered({ label: 'staging' })).toBe('prompt_not_found')
-  expect((await call('DELETE', '/v1/prompts/greet')).body).toMatchObject({ deleted: true })
+  const deleted = { id: 'greet', object: 'prompt.deleted', deleted: true }
+  expect((await call('DELETE', '/v1/prompts/greet')).body).toEqual(deleted)
   expect(await rendered({})).toBe('prompt_not_found')
+})
+
+test.each([
+  ['POST', '/v1/prompts', { id: 'p', ...FIRST }],
+  ['GET', '/v1/prompts/greet', undefined],
+  ['PATCH', '/v1/prompts/greet', { description: 'x' }],
+  ['DELETE', '/v1/prompts/greet', undefined],
+  ['POST', '/v1/prompts/greet/render', { variables: { word: 'x' } }],
+  ['POST', '/v1/prompts/greet/versions', SECOND],
+  ['GET', '/v1/prompts/greet/versions/1', undefined],
+  ['PUT', '/v1/prompts/greet/labels/production', { version: 1 }],
+  ['DELETE', '/v1/prompts/greet/labels/production', undefined],
+])('%s %s refuses a query that would mean nothing', async (method, path, body) => {
+  const call = caller('tnt_queries')
+  await call('POST', '/v1/prompts', { id: 'greet', ...FIRST })
+  const refused = await call(method, `${path}?tenant_id=tnt_other`, body)
+  expect(refused).toMatchObject({ status: 400, body: { code: 'invalid_request', param: 'tenant_id' } })
 })
 
 test('a chat completion with a template sends its messages before its own, or alone, and nothing of the reference', async () => {

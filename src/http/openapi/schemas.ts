@@ -39,12 +39,7 @@ import {
   usageSumListSchema,
   usageSumSchema,
 } from './budget-schemas.ts'
-import {
-  filterRuleDeletedSchema,
-  filterRuleListSchema,
-  filterRuleViewSchema,
-  moderationResponseSchema,
-} from './filter-schemas.ts'
+import { filterRuleListSchema, filterRuleViewSchema, moderationResponseSchema } from './filter-schemas.ts'
 import { listOf } from './list-schema.ts'
 import {
   promptListSchema,
@@ -170,8 +165,6 @@ export const limitSchema = z.object({
 
 export const limitListSchema = listOf(limitSchema)
 
-export const deletedLimitSchema = z.object({ id: z.string(), object: z.literal('limit'), deleted: z.literal(true) })
-
 export const openAiErrorSchema = z.object({
   error: z.object({
     message: z.string(),
@@ -228,7 +221,6 @@ export const COMPONENTS = {
   FilterRuleRequest: [filterRuleSchema, 'One rule of the content filter: words, or kinds of data, or both.'],
   FilterRule: [filterRuleViewSchema, 'A rule as it is stored.'],
   FilterRuleList: [filterRuleListSchema, 'A page of rules, without their words.'],
-  FilterRuleDeleted: [filterRuleDeletedSchema, 'The rule is gone.'],
   ModerationRequest: [moderationRequestSchema, 'Texts to look at. A list of parts is one text.'],
   ModerationResponse: [moderationResponseSchema, 'A result for each text.'],
   Model: [modelSchema, 'A model that this installation serves.'],
@@ -247,7 +239,6 @@ export const COMPONENTS = {
   LimitChange: [limitChangeSchema, 'How much a limit allows from now on. Unknown fields are refused.'],
   Limit: [limitSchema, 'A limit that the tenant has set.'],
   LimitList: [limitListSchema, 'A page of limits.'],
-  DeletedLimit: [deletedLimitSchema, 'It is gone.'],
   CreateKey: [createKeySchema, 'A key to make. Unknown fields are refused.'],
   PatchKey: [patchKeySchema, 'What to change of a key. What is not given stays; null lifts a restriction.'],
   RotateKey: [rotateKeySchema, 'How to give a key a new text.'],

@@ -108,7 +108,7 @@ export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Sign out',
     description:
       'Ends the session of the access token: it and its refresh token are good no more. The body may be left out.',
-    request: { schema: 'Logout', example: { everywhere: false } },
+    request: { schema: 'Logout', example: { everywhere: false }, isOptional: true },
     answers: { 'application/json': { schema: 'Deleted', example: { object: 'session.deleted', deleted: true } } },
     errors: ['invalid_api_key', 'invalid_token', ...BODY, 'store_unavailable'],
   },

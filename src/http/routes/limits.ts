@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { limitChangeSchema, limitIdSchema, newLimitSchema } from '../../contract/limits.ts'
 import type { Scope } from '../../contract/scopes.ts'
 import { AppError } from '../../errors.ts'
+import { deletedObject } from '../deleted-object.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
 import { readQuery } from '../read-query.ts'
@@ -70,7 +71,7 @@ export const deleteLimit: Route = {
   async handle(context) {
     const id = idOf(context)
     found((await tableOf(context).remove(tenantOf(context, 'tenants:write'), id)) || undefined)
-    return context.json({ id, object: 'limit', deleted: true })
+    return context.json(deletedObject('limit', id))
   },
 }
 
