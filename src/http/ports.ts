@@ -88,6 +88,11 @@ export type SignIn = {
   withRefreshToken(token: string): Promise<Grant>
   /** Ends the session of an access token that was accepted, or all of its user. Rejects with invalid_request for one that is not ours. */
   end(accessToken: string, everywhere: boolean): Promise<void>
+  /**
+   * For who holds an access token of ours and knows the present password; the user's other sessions end. Rejects with invalid_request,
+   * rate_limited, stale_write or store_unavailable.
+   */
+  changePassword(call: { accessToken: string; tenantId: string; current: string; next: string }): Promise<UserObject>
 }
 
 /**

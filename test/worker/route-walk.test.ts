@@ -154,7 +154,7 @@ beforeAll(async () => {
 const named = routes.map((route) => [`${route.method} ${route.path}`, route] as const)
 const closed = named.filter(([, route]) => !OPEN_ROUTES.includes(route.path))
 /** What any key or token may ask, for it concerns its holder alone. */
-const OF_THE_HOLDER = ['/auth/me', '/auth/logout']
+const OF_THE_HOLDER = ['/auth/me', '/auth/logout', '/auth/password']
 const scoped = closed.flatMap(([name, route]) =>
   typeof route.access === 'object' ? [[name, route, route.access.scope] as const] : [],
 )

@@ -150,6 +150,10 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   Logout: {
     everywhere: 'End all sessions of the user.',
   },
+  PasswordChange: {
+    current: 'The present password.',
+    new: 'Another one: from 12 characters to 256.',
+  },
   NewUser: {
     email: 'Kept in lower case. One address has one account in an installation.',
     password: 'Stored as a scrypt hash.',

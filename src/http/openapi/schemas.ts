@@ -24,6 +24,7 @@ import { createTenantSchema, patchTenantSchema } from '../../contract/tenants.ts
 import {
   logoutSchema,
   newUserSchema,
+  passwordChangeSchema,
   registrationSchema,
   tokenRequestSchema,
   userChangeSchema,
@@ -264,6 +265,7 @@ export const COMPONENTS = {
   TokenResponse: [tokenResponseSchema, 'The tokens, and what they may do.'],
   Registration: [registrationSchema, 'An account for oneself.'],
   Logout: [logoutSchema, 'How much to end.'],
+  PasswordChange: [passwordChangeSchema, 'The present password, and the one to come.'],
   Principal: [
     principalSchema,
     'Whom the key or token stands for. `user` is null for keys and for people of outside providers.',
