@@ -4,14 +4,13 @@
  */
 import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
-import type { TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
 import type { Directory } from './directory/directory.ts'
 import type { Env } from './env.ts'
 import type { HttpPorts } from './http/ports.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
-import { attemptInOrder } from './upstream/attempt.ts'
+import { attemptInOrder } from './routing/attempt.ts'
 import { wireBudgets } from './wiring/budgets.ts'
 import { wireCache } from './wiring/cache.ts'
 import { wireFilters } from './wiring/filters.ts'
@@ -26,7 +25,6 @@ import { wireUsers } from './wiring/users.ts'
 export type Wiring = HttpPorts & {
   config: Config
   directory: Directory
-  tokenCounter: TokenCounter
 }
 
 const made = new WeakMap<Env, Wiring>()
@@ -49,7 +47,7 @@ function makeWiring(env: Env): Wiring {
   const { admission, ...limitRoutes } = wireLimits(isolate)
   const { spending, ...budgetRoutes } = wireBudgets(isolate, tokenCounter)
   const metrics = isolateMetrics({
-    isKnown: (alias) => models.deploymentsOf(alias).length > 0,
+    isKnown: models.isKnown,
     collector: () => env.METRICS.getByName('all'),
     waitUntil,
   })

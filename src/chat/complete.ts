@@ -17,6 +17,7 @@ import type {
   SharedAnswer,
 } from './ports.ts'
 import { prepareRequest } from './prepare-request.ts'
+import { requestFacts } from './request-facts.ts'
 import { withPrompt } from './with-prompt.ts'
 
 /**
@@ -29,10 +30,11 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
   const alias = call.request.body.model
 
   // 1. Model alias. What the key may not use is not told from what is not there.
-  const deployments = ports.models.deploymentsOf(alias)
   const span = ports.meter.begin(alias, principal)
   try {
-    if (deployments.length === 0 || principal.models?.includes(alias) === false) {
+    const found = ports.models.routeOf(alias, principal.tenantId)
+    const route = found instanceof Promise ? await found : found
+    if (route === undefined || principal.models?.includes(alias) === false) {
       throw new AppError('model_not_found', 'There is no such model. GET /v1/models lists those there are.', {
         param: 'model',
       })
@@ -47,7 +49,7 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
 
     // 4. Cache.
     const look = call.caching
-      ? await ports.cache.look({ principal, alias, request, deployments, directive: call.caching })
+      ? await ports.cache.look({ principal, alias, request, route, directive: call.caching })
       : undefined
 
     // 5. Limits that need the alias, and the budget, side by side. A hit needs neither.
@@ -58,8 +60,13 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
       // 6. Upstream attempts, the first event included; or an identical request's answer.
       const open: OpenAnswer = (openSignal) =>
         ports.attempt(
-          deployments,
-          { ...prepareRequest(request, ports.drawSeed), requestId: call.requestId },
+          route,
+          {
+            ...prepareRequest(request, ports.drawSeed),
+            requestId: call.requestId,
+            tenantId: principal.tenantId,
+            facts: requestFacts(call, request),
+          },
           openSignal,
         )
       const { answer, note, paidByOthers } = await openedAnswer(look, open, signal)
@@ -71,6 +78,7 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
         deployment: { id: answer.deployment.id, model: answer.deployment.model },
         events: filter ? filter.output(accounted.events, accounted.blocked, flags) : accounted.events,
         cache: note,
+        attempts: answer.attempts ?? [],
       }
     } catch (thrown) {
       held?.release()

@@ -8,7 +8,7 @@ import { leasedBudgets } from '../../../src/budgets/leased-budgets.ts'
 import type { Price, Prices } from '../../../src/budgets/price.ts'
 import { noCache } from '../../../src/cache/no-cache.ts'
 import { complete } from '../../../src/chat/complete.ts'
-import type { CompletePorts, Deployment, ModelEvent, ModelEventStream } from '../../../src/chat/ports.ts'
+import type { CompletePorts, ModelEvent, ModelEventStream } from '../../../src/chat/ports.ts'
 import type { ChatChunk } from '../../../src/contract/chat-completion.ts'
 import type { FilterRules } from '../../../src/contract/filter-rules.ts'
 import { directory } from '../../../src/directory/directory.ts'
@@ -25,6 +25,7 @@ import { isolateLimits } from '../../../src/limits/isolate-limits.ts'
 import type { LimitRule } from '../../../src/limits/limit-rules.ts'
 import { noPrompts } from '../../../src/prompts/no-prompts.ts'
 import type { EventClock } from '../event-clock.ts'
+import { deploymentOf, modelsOf, routeOf } from '../routes.ts'
 import { type FarStores, MODEL, timerOf } from './far-stores.ts'
 
 /** An answer: its first batch after this, then the others, so far apart. */
@@ -75,7 +76,7 @@ export function gatedIsolate(clock: EventClock, stores: FarStores, id: string): 
   })
   const filterRules = known.remember<FilterRules>({ kind: 'filter', load: (name) => stores.load('filter', name) })
   const sequence: Omit<CompletePorts, 'attempt'> = {
-    models: { deploymentsOf: () => [DEPLOYMENT], list: () => [] },
+    models: modelsOf(routeOf([DEPLOYMENT], { alias: MODEL })),
     prompts: noPrompts,
     filters: tenantFilters(compiledSets(filterRules)),
     cache: noCache,
@@ -138,12 +139,7 @@ const REQUEST = {
   },
 }
 
-const DEPLOYMENT: Deployment = {
-  id: 'd',
-  model: MODEL,
-  timeouts: { connect: 1, firstToken: 1, firstTokenWhileWaiting: 1, betweenTokens: 1, total: 1 },
-  upstream: { open: () => Promise.reject(new Error('The attempt of this test asks no endpoint.')) },
-}
+const DEPLOYMENT = deploymentOf()
 
 async function* answer({ sleep }: EventClock): ModelEventStream & AsyncGenerator<ModelEvent[]> {
   await sleep(FIRST_TOKEN_MS)
