@@ -29,8 +29,8 @@ function caller(tenantId: string, scopes = ALL) {
     keys: { find: async () => ({ tenantId, keyId: `key_of_${tenantId}`, scopes }) },
     settings: { ...wired.settings, logLevel: 'silent' as const },
   }))
-  return async (method: string, path: string, body?: object) => {
-    const response = await app.fetch(
+  const raw = async (method: string, path: string, body?: object) =>
+    app.fetch(
       new Request(`https://edge.test${path}`, {
         method,
         headers: { authorization: 'Bearer any', 'content-type': 'application/json' },
@@ -39,8 +39,11 @@ function caller(tenantId: string, scopes = ALL) {
       env,
       createExecutionContext(),
     )
+  const call = async (method: string, path: string, body?: object) => {
+    const response = await raw(method, path, body)
     return { status: response.status, body: await response.json<Record<string, unknown>>() }
   }
+  return Object.assign(call, { raw })
 }
 
 const FIRST = { messages: [{ role: 'system', content: 'Say {{word}}.' }] }
@@ -105,6 +108,22 @@ test.each([
   await call('POST', '/v1/prompts', { id: 'greet', ...FIRST })
   const refused = await call(method, `${path}?tenant_id=tnt_other`, body)
   expect(refused).toMatchObject({ status: 400, body: { code: 'invalid_request', param: 'tenant_id' } })
+})
+
+test('an answer says which version of a template it came from, streamed or whole, and nothing where there was none', async () => {
+  const call = caller('tnt_told')
+  await call('POST', '/v1/prompts', { id: 'greet', ...FIRST })
+  await call('POST', '/v1/prompts/greet/versions', { ...SECOND, labels: ['staging'] })
+  fakeModel(wholeAnswer(...HELLO))
+  const said = async (more: object) => {
+    const own = { model: MODEL, messages: [{ role: 'user', content: 'Go' }], ...more }
+    const response = await call.raw('POST', '/v1/chat/completions', own)
+    await response.text()
+    return response.headers.get('x-perigee-prompt')
+  }
+  expect(await said({ prompt: { id: 'greet', variables: { word: 'hi' } } })).toBe('greet@1')
+  expect(await said({ prompt: { id: 'greet', label: 'staging' }, stream: true })).toBe('greet@2')
+  expect(await said({})).toBeNull()
 })
 
 test('a chat completion with a template sends its messages before its own, or alone, and nothing of the reference', async () => {

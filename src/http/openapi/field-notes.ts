@@ -74,7 +74,7 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   ChatRequest: {
     ...SAMPLING,
     prompt:
-      'A stored prompt template: `id`, `version` or `label` (else `production`), `variables`. Its messages stand before those of the request.',
+      'A stored prompt template: `id`, `version` or `label` (else `production`), `variables`. Its messages stand before those of the request; the answer says in `x-perigee-prompt` which version it was.',
     messages: 'The conversation so far, oldest first.',
     max_completion_tokens: "OpenAI's newer name of `max_tokens`.",
     logprobs: 'Also give the log-probability of each token of the answer.',
