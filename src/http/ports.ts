@@ -53,6 +53,12 @@ export type KeyAdmin = {
   revoke(call: KeyCall & { id: string }): Promise<KeyView>
 }
 
+/** Who may be named in what is set for one key. Rejects with store_unavailable. */
+export type KnownKeys = {
+  /** Whether principals of this tenant can have this `keyId`. Another tenant's key is as one that is not there. */
+  has(tenantId: string, keyId: string): Promise<boolean>
+}
+
 /** Tenants. Rejects with resource_not_found, already_exists, invalid_request, store_unavailable. */
 export type TenantAdmin = {
   create(input: CreateTenant): Promise<TenantView>
@@ -351,6 +357,7 @@ export type HttpPorts = {
   /** SHA-256 as 64 lower-case hexadecimal digits: how `keys` knows a key. */
   sha256Hex(text: string): string
   keyAdmin: KeyAdmin
+  knownKeys: KnownKeys
   tenantAdmin: TenantAdmin
   conversations: Conversations
   limits: RequestLimits

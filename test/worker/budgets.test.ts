@@ -30,7 +30,8 @@ const BODY = { model: MODEL, messages: [{ role: 'user', content: 'Hi' }] }
 /** An edge whose one key belongs to this tenant. */
 function tenantEdge(tenantId: string, scopes: readonly Scope[] = ALL, keyId = 'key_1') {
   const principal: Principal = { tenantId, keyId, scopes }
-  const client = edge({}, () => ({ keys: { find: async () => principal } }))
+  const knownKeys = { has: async () => true }
+  const client = edge({}, () => ({ keys: { find: async () => principal }, knownKeys }))
   const send =
     (method: string) =>
     (path: string, body?: unknown, headers: Record<string, string> = {}) =>

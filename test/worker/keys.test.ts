@@ -171,6 +171,27 @@ describe('a key', () => {
   })
 })
 
+describe('what is set for one key', () => {
+  test('is refused for a key that is not there, another tenant’s among them', async () => {
+    const [key, other] = [await newKey(), await newKey()]
+    const by = `?tenant_id=${key.tenant_id}`
+    const limit = (subject: string, query = by) =>
+      call(KEY, 'POST', `/admin/limits${query}`, { dimension: 'key', subject, kind: 'streams', amount: 3 })
+    const budget = (id: string, query = by) => call(KEY, 'PUT', `/admin/budgets/day-tokens-${id}${query}`, { limit: 9 })
+    expect([(await limit(key.id)).status, (await budget(key.id)).status]).toEqual([201, 200])
+    for (const missing of ['key_1', other.id, 'key_default', 'usr_1']) {
+      expect(await limit(missing)).toMatchObject({ status: 400, body: { code: 'invalid_request', param: 'subject' } })
+      expect(await budget(missing)).toMatchObject({ status: 404, body: { code: 'resource_not_found', param: 'id' } })
+    }
+    // The operator's own key is of the settings, and in no table.
+    expect((await budget('key_default', '')).status).toBe(200)
+    expect((await call(KEY, 'DELETE', '/admin/budgets/day-tokens-key_default')).status).toBe(200)
+    const email = `${key.id.toLowerCase()}@example.com`
+    const user = await call(KEY, 'POST', `/admin/users${by}`, { email, password: 'correct horse battery' })
+    expect((await budget(String(user.body.id))).status).toBe(200)
+  })
+})
+
 describe('a tenant that is deleted', () => {
   /** What was metered names the first two; versions only go on; `change` tells isolates; a provider is the installation's. */
   const KEPT = ['api_key', 'usage', 'budget_set', 'filter_version', 'change', 'identity_provider']

@@ -86,11 +86,11 @@ const OBJECTS: readonly Objects[] = [
     path: '/admin/budgets/:id',
     missing: 'day-tokens-nobody',
     async make(key) {
-      await send('PUT', '/admin/budgets/day-tokens-theirs', key, { limit: 1_000_000 })
-      return 'day-tokens-theirs'
+      const theirs = await made('/admin/keys', key, { name: 'bounded', scopes: ['chat'] })
+      await send('PUT', `/admin/budgets/day-tokens-${theirs.id}`, key, { limit: 1_000_000 })
+      return `day-tokens-${theirs.id}`
     },
     bodies: { 'PUT ': { limit: 1 } },
-    makesOwn: ['PUT '],
   },
   {
     // Of the installation: the same prices for all, and no tenant's key may set them.

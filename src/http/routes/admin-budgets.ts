@@ -3,7 +3,7 @@
  * administrator may bound its keys, for that can only lessen what they use.
  */
 import * as z from 'zod/mini'
-import { budgetIdSchema, putBudgetSchema } from '../../contract/budgets.ts'
+import { BUDGET_ID, budgetIdSchema, putBudgetSchema } from '../../contract/budgets.ts'
 import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
 import { deletedObject } from '../deleted-object.ts'
@@ -58,6 +58,7 @@ export const putBudget: Route = {
       })
     }
     refuseUnlessMayBound(context, id)
+    await refuseUnknownKey(context, tenantId, keyOf(id))
     return answer(context, await context.get('ports').budgets.put(tenantId, id, limit, expectedVersion(context)))
   },
 }
@@ -85,12 +86,23 @@ function tenantOf(context: AppContext, scope: 'tenants:read' | 'tenants:write'):
 
 /** A tenant does not raise its own budget. */
 function refuseUnlessMayBound(context: AppContext, id: string): void {
-  const isOfKey = id.split('-').length > 2
-  if (isOfKey || principalOf(context).scopes.includes('tenants:write')) return
+  if (keyOf(id) !== undefined || principalOf(context).scopes.includes('tenants:write')) return
   throw new AppError(
     'permission_denied',
     "This key lacks the scope tenants:write, which a whole tenant's budget needs.",
   )
+}
+
+async function refuseUnknownKey(context: AppContext, tenantId: string, keyId: string | undefined): Promise<void> {
+  if (keyId === undefined || (await context.get('ports').knownKeys.has(tenantId, keyId))) return
+  throw new AppError('resource_not_found', 'There is no such key, so nothing would count in this budget.', {
+    param: 'id',
+  })
+}
+
+/** Of `day-tokens-KEY`. */
+function keyOf(id: string): string | undefined {
+  return BUDGET_ID.exec(id)?.[3]
 }
 
 function answer(context: AppContext, budget: BudgetRecord): Response {
