@@ -43,7 +43,7 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
     }
 
     // 2. Prompt template.
-    const written = await withPrompt(ports.prompts, principal.tenantId, call.request)
+    const { request: written, prompt } = await withPrompt(ports.prompts, principal.tenantId, call.request)
 
     // 3. Input filter.
     const filter = await ports.filters.of(principal.tenantId)
@@ -80,6 +80,7 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
         deployment: { id: answer.deployment.id, model: answer.deployment.model },
         events: filter ? filter.output(accounted.events, accounted.blocked, flags) : accounted.events,
         cache: note,
+        ...(prompt ? { prompt } : {}),
         attempts: answer.attempts ?? [],
       }
     } catch (thrown) {

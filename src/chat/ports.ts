@@ -389,8 +389,13 @@ export type Completion = {
   deployment: { id: string; model: string }
   events: ModelEventStream
   cache: CacheNote
+  /** Absent when the request named no template. */
+  prompt?: PromptNote
   attempts: readonly AttemptRecord[]
 }
+
+/** The version of a template that a label stood for when it was asked. */
+export type PromptNote = { id: string; version: number }
 
 /** How the cache took part; only a hit has an age. */
 export type CacheNote = { status: 'miss' | 'join' | 'bypass' } | { status: 'hit'; ageSeconds: number }

@@ -2,6 +2,7 @@
 import { durableGuard } from '../auth/guard-client.ts'
 import { keyAdmin } from '../auth/key-admin.ts'
 import { keyStore } from '../auth/key-store.ts'
+import { knownKeys } from '../auth/known-keys.ts'
 import { passwordCost } from '../auth/password-hash.ts'
 import { providerAdmin } from '../auth/provider-admin.ts'
 import { providerStore } from '../auth/provider-store.ts'
@@ -34,6 +35,7 @@ export function wireControlPlane(isolate: Isolate): ControlPorts {
   return {
     ...userPorts(isolate),
     keyAdmin: keyAdmin({ store: keyStore(env.DB), changed, nowMs }),
+    knownKeys: knownKeys(env.DB),
     tenantAdmin: tenantAdmin({ store: tenantStore(env.DB), changed, nowMs }),
     identityProviders: providerAdmin({ store: providerStore(env.DB), nowMs, changed }),
     limitTable: limitTable({ db: env.DB, changed, nowMs }),

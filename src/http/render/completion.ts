@@ -6,12 +6,13 @@ import type { AppContext } from '../route.ts'
 import { beginCompletion, STREAM_HEADERS } from './begin-completion.ts'
 import { cacheHeaders } from './cache-headers.ts'
 import { eventStream } from './event-stream.ts'
+import { promptHeader } from './prompt-header.ts'
 
 /** Throws an AppError as long as nothing has been sent. */
 export async function respondWithCompletion(context: AppContext, request: CallerRequest): Promise<Response> {
   const { completion, hangUp } = await beginCompletion(context, request)
   const view = callerView(request)
-  const headers = cacheHeaders(completion.cache)
+  const headers = { ...cacheHeaders(completion.cache), ...promptHeader(completion.prompt) }
   if (request.body.stream !== true) {
     const assemble = request.kind === 'chat' ? assembleChat : assembleText
     return context.json(await assemble(completion.events, view), 200, headers)
