@@ -4,6 +4,7 @@ import { callerView } from '../../chat/caller-view.ts'
 import { complete } from '../../chat/complete.ts'
 import type { CallerRequest } from '../../chat/ports.ts'
 import { cacheDirective } from '../cache-directive.ts'
+import { callerPlace } from '../caller-place.ts'
 import { countEndUser } from '../middleware/rate-limit.ts'
 import { type AppContext, principalOf } from '../route.ts'
 import { cacheHeaders } from './cache-headers.ts'
@@ -33,12 +34,14 @@ export async function respondWithCompletion(context: AppContext, request: Caller
   if (callerSignal.aborted) hangUp.abort()
   else callerSignal.addEventListener('abort', () => hangUp.abort(), { once: true })
 
+  const place = callerPlace(context)
   const completion = await complete(context.get('ports').complete, {
     principal: principalOf(context),
     request,
     requestId,
     signal: hangUp.signal,
     caching: cacheDirective((name) => context.req.header(name)),
+    ...(place ? { place } : {}),
   })
   const view = callerView(request)
   const headers = cacheHeaders(completion.cache)
