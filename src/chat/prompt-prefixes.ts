@@ -8,7 +8,7 @@ import type { ModelRequest } from './ports.ts'
 import { textsOf } from './prompt-texts.ts'
 
 /** A beginning shorter than this is read faster than it is looked for. */
-const SYSTEM_CHARS_LEAST = 1_000
+const SYSTEM_CHARS_LEAST = 256
 /** The first cut within a text; each next is four times as far. */
 const FIRST_CUT_CHARS = 1_024
 /** Of the places before answers these last ones are kept, and before them those whose number is a power of two. */
@@ -61,7 +61,7 @@ function urlOf(image: unknown): string {
 
 type RollingHash = ReturnType<typeof rollingHash>
 
-/** Two lanes of 32 bits, mixed as in MurmurHash; 53 bits of them make a name. */
+/** Two lanes of 32 bits, mixed as in MurmurHash; 52 bits of them make a name. */
 function rollingHash() {
   let high = 0x9e37_79b9
   let low = 0x85eb_ca6b
@@ -137,9 +137,14 @@ function stepAt(at: number): number {
   return at < 4_096 ? 4 : 64
 }
 
+/** Four characters of 13 bits, none of them half of a pair: a tenth of the time that digits take. */
 function nameOf(high: number, low: number): string {
   let top = Math.imul(high ^ (high >>> 16), 0x85eb_ca6b) ^ low
   top = Math.imul(top ^ (top >>> 13), 0xc2b2_ae35)
-  const bottom = Math.imul(low ^ (low >>> 16), 0x85eb_ca6b) ^ high
-  return ((((top ^ (top >>> 16)) >>> 0) & 0x1f_ffff) * 2 ** 32 + (bottom >>> 0)).toString(36)
+  top ^= top >>> 16
+  let bottom = Math.imul(low ^ (low >>> 16), 0xc2b2_ae35) ^ high
+  bottom = Math.imul(bottom ^ (bottom >>> 13), 0x85eb_ca6b)
+  bottom ^= bottom >>> 16
+  const bits = (from: number) => 0x4000 | (from & 0x1fff)
+  return String.fromCharCode(bits(top), bits(top >>> 13), bits(bottom), bits(bottom >>> 13))
 }

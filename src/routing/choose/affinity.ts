@@ -57,9 +57,12 @@ function narrow(
 }
 
 /** So many calls side by side delay each other less than reading a prompt once more does, however few the others have. */
-const CALLS_ALWAYS_FINE = 2
+const CALLS_ALWAYS_FINE = 3
 
-/** Consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam): the first that has room goes to the front. */
+/**
+ * Consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam): the first that has room goes to the front. Not the least
+ * loaded: what is spilled of one beginning then meets at the same place, and that beginning is read there once.
+ */
 export function spillOver(candidates: Candidate[], spill: number): void {
   let calls = 1
   let weights = 0
