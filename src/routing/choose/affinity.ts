@@ -49,12 +49,15 @@ function narrow(
     rendezvousOrder(left, markOf(prefix))
     for (const [index, candidate] of left.entries()) candidates[index] = candidate
     if (worth <= spill) return at
-    left = left.slice(0, Math.ceil(worth))
+    left = left.slice(0, Math.ceil(worth - SHARE_NOISE))
   }
   leastLoadedOrder(left, random)
   for (const [index, candidate] of left.entries()) candidates[index] = candidate
   return -1
 }
+
+/** Of a share that is just a whole number of replicas' now and then a little more is counted. */
+const SHARE_NOISE = 0.1
 
 /** So many calls side by side delay each other less than reading a prompt once more does, however few the others have. */
 const CALLS_ALWAYS_FINE = 3

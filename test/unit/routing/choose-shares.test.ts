@@ -239,6 +239,26 @@ describe('affinity by prefix', () => {
     expectShares(countFirst(of(() => 'everybody').map(({ id }) => id)), { a: 1, b: 1, c: 1, d: 1 })
   })
 
+  test('gives a beginning that half of all requests share to half of the deployments', () => {
+    const chooser = choose(seededRandom(1).next)
+    const homes = USERS.map((user, at) =>
+      firstOf(chooser, to, { prefixes: prefixesOf(user, 1, `assistant-${at % 2}`) }),
+    )
+    // Until a share is known it may be thought larger or smaller.
+    for (const half of [0, 1]) {
+      const later = homes.filter((_, at) => at > 200 && at % 2 === half)
+      expect(new Set(later).size).toBe(2)
+    }
+  })
+
+  test('does not stay with one that only stood in', () => {
+    const chooser = choose(seededRandom(1).next)
+    const pair = route({ a: 1, standby: 0 }, { affinity: { by: 'prefix', spill: 1.5 } })
+    const away = viewOf({ a: { state: 'open' } })
+    expect(firstOf(chooser, pair, { prefixes: prefixesOf('x', 1) }, away)).toBe('standby')
+    expect(firstOf(chooser, pair, { prefixes: prefixesOf('x', 2) })).toBe('a')
+  })
+
   test('remembers where a conversation went that was spilled', () => {
     const chooser = choose(seededRandom(1).next)
     const first = firstOf(chooser, to, { prefixes: prefixesOf('x', 1) }) ?? ''

@@ -145,6 +145,14 @@ describe('least_loaded', () => {
     )
   })
 
+  test('never prefers what has weight 0, however much the others have to do', () => {
+    const route = routeWith([
+      { deployment: deploymentOf({ id: 'standby' }), weight: 0 },
+      { deployment: deploymentOf({ id: 'a' }) },
+    ])
+    for (const seed of SEEDS) expect(orderOf(route, {}, viewOf({ a: { inFlight: 9 } }), seed)).toEqual(['a', 'standby'])
+  })
+
   test('asks the larger for more', () => {
     const sized = routeWith([
       { deployment: deploymentOf({ id: 'a' }), weight: 1 },
