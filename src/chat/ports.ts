@@ -118,7 +118,7 @@ export type RequestFacts = {
   promptChars: number
   metadata: Readonly<Record<string, string>>
   needs: ReadonlySet<Capability>
-  /** What begins alike, longest first: hashes of the beginnings of the prompt, in the tenant's name. Empty where affinity is off. */
+  /** What begins alike, longest first: hashes of the beginnings of the prompt, in the tenant's name. Reckoned when somebody looks: only where affinity is on. */
   prefixes: readonly string[]
 }
 

@@ -3,7 +3,7 @@
  * Long, because it is a list of types with nothing between them: one place to see what HTTP asks of the rest.
  */
 
-import type { CompletePorts, Principal, TokenCounter } from '../chat/ports.ts'
+import type { CompletePorts, Place, Principal, TokenCounter } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
 import type { FilterRule } from '../contract/filter-rules.ts'
 import type {
@@ -131,6 +131,7 @@ export type Conversations = {
     principal: Principal
     request: ChatTurnRequest
     requestId: string
+    place?: Place
   }): Promise<{ ok: true; response: ChatTurnResponse } | { ok: false; error: ErrorValue }>
 }
 

@@ -2,6 +2,7 @@
 import { complete } from '../../chat/complete.ts'
 import type { CallerRequest, Completion } from '../../chat/ports.ts'
 import { cacheDirective } from '../cache-directive.ts'
+import { callerPlace } from '../caller-place.ts'
 import { countEndUser } from '../middleware/rate-limit.ts'
 import { type AppContext, principalOf } from '../route.ts'
 
@@ -31,12 +32,14 @@ export async function beginCompletion(
   if (callerSignal.aborted) hangUp.abort()
   else callerSignal.addEventListener('abort', () => hangUp.abort(), { once: true })
 
+  const place = callerPlace(context)
   const completion = await complete(context.get('ports').complete, {
     principal: principalOf(context),
     request,
     requestId: context.get('requestId'),
     signal: hangUp.signal,
     caching: cacheDirective((name) => context.req.header(name)),
+    ...(place ? { place } : {}),
   })
   return { completion, hangUp: () => hangUp.abort() }
 }
