@@ -142,6 +142,7 @@ const ROWS: Row[] = [
   ['model-429', 'upstream_rate_limited'],
   ['model-silent', 'upstream_timeout'],
   ['page', 'upstream_unavailable'],
+  ['no-frames', 'upstream_unavailable'],
   ['elsewhere', 'upstream_misconfigured'],
   ['stream-error', 'upstream_interrupted'],
   ['stream-error-at-once', 'upstream_timeout'],
@@ -153,6 +154,7 @@ const ROWS: Row[] = [
   ['cut', 'upstream_interrupted'],
   ['short', 'upstream_interrupted'],
   ['damaged', 'upstream_interrupted'],
+  ['huge', 'upstream_interrupted'],
   ['ended', 'upstream_interrupted'],
 ]
 /** They are about time and are tested below. */
