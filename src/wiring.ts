@@ -41,11 +41,11 @@ export function wire(env: Env): Wiring {
 function makeWiring(env: Env): Wiring {
   const config = readConfig(env)
   const isolate = makeIsolate(env, config)
-  const { models, tokenCounter } = wireModels(config)
+  const { models, counter, estimatingCounter, ...modelRoutes } = wireModels(isolate)
   const { prompts, ...promptRoutes } = wirePrompts(isolate)
   const { filters, ...filterRoutes } = wireFilters(isolate)
   const { admission, ...limitRoutes } = wireLimits(isolate)
-  const { spending, ...budgetRoutes } = wireBudgets(isolate, tokenCounter)
+  const { spending, ...budgetRoutes } = wireBudgets(isolate, counter)
   const metrics = isolateMetrics({
     isKnown: models.isKnown,
     collector: () => env.METRICS.getByName('all'),
@@ -54,7 +54,7 @@ function makeWiring(env: Env): Wiring {
   return {
     config,
     directory: isolate.directory,
-    tokenCounter,
+    tokenCounter: estimatingCounter,
     complete: {
       models,
       prompts,
@@ -68,6 +68,7 @@ function makeWiring(env: Env): Wiring {
     },
     ...wireKeys(isolate),
     ...wireUsers(isolate),
+    ...modelRoutes,
     ...promptRoutes,
     ...filterRoutes,
     ...limitRoutes,
