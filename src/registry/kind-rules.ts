@@ -1,5 +1,6 @@
 /** What is the same for all deployments of a kind. */
-import type { Continuation, DeploymentConfig } from '../contract/routing-config.ts'
+import type { Continuation } from '../contract/continuation.ts'
+import type { DeploymentConfig } from '../contract/routing-config.ts'
 
 export type KindRules = {
   /** Fields that a deployment of this kind must have, and those that mean nothing there. */

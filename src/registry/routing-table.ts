@@ -3,13 +3,13 @@
  * same in the next version stays the same object, and so does a route as long as its version is.
  */
 import type { Deployment, ListedModel, Route, Target, Timeouts, TokenCounter, Upstream } from '../chat/ports.ts'
-import {
-  type AdapterKind,
-  type Capability,
-  CONTINUATIONS,
-  type DeploymentConfig,
-  type ModelConfig,
-  type RoutingConfig,
+import { CONTINUATIONS } from '../contract/continuation.ts'
+import type {
+  AdapterKind,
+  Capability,
+  DeploymentConfig,
+  ModelConfig,
+  RoutingConfig,
 } from '../contract/routing-config.ts'
 import type { KindRules } from './kind-rules.ts'
 
