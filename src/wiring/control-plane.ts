@@ -25,7 +25,7 @@ import { promptStore } from '../prompts/prompt-store.ts'
 import { routingAdmin } from '../registry/routing-admin.ts'
 import { routingStore } from '../registry/routing-store.ts'
 import { answeringStore } from '../while-store-answers.ts'
-import { ADAPTERS_MADE } from './adapters.ts'
+import { ADAPTERS } from './adapters.ts'
 import { type Isolate, tokenSecrets } from './isolate.ts'
 import { configOfSettings } from './models.ts'
 
@@ -57,7 +57,7 @@ function routingPort({ env, config, stored }: Isolate): ControlPorts['routing'] 
   return routingAdmin({
     store: answeringStore(routingStore(stored)),
     rules: {
-      adapters: ADAPTERS_MADE,
+      adapters: ADAPTERS,
       hasSecret: (name) => secrets.has(name),
       allowInternal: config.PERIGEE_ALLOW_INTERNAL_URLS === 'on',
       own: [config.PERIGEE_INFERENCE_URL],
