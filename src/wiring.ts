@@ -4,6 +4,7 @@
  */
 import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
+import { rememberingHash } from './auth/remembering-hash.ts'
 import type { TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
@@ -74,7 +75,7 @@ function makeWiring(env: Env): Wiring {
     ...filterRoutes,
     ...limitRoutes,
     ...budgetRoutes,
-    sha256Hex,
+    sha256Hex: rememberingHash(sha256Hex, isolate.nowMs),
     conversations: durableConversations(env.CONVERSATION),
     metrics: metrics.reader,
     settings: {

@@ -31,8 +31,16 @@ export function authenticate(access: 'authenticated' | { scope: Scope }): Middle
   }
 }
 
+/** Looked up when somebody asks: few keys are bound to a place. */
 function usedFrom(context: AppContext): UsedFrom {
-  return { origin: context.req.header('origin'), address: context.req.header('cf-connecting-ip') }
+  return {
+    get origin() {
+      return context.req.header('origin')
+    },
+    get address() {
+      return context.req.header('cf-connecting-ip')
+    },
+  }
 }
 
 /** RFC 6750 3.1: no error is named to who gave nothing. */

@@ -387,6 +387,23 @@ describe('an answer that is shared', () => {
     expect([lost.signals.length, next.signals.length, await kind(asked())]).toEqual([1, 1, 'hit'])
   })
 
+  test('goes on, too, for a caller whose own request was only taken for lost', async () => {
+    const { share } = cache()
+    const slow = model()
+    slow.more(2)
+    const first = await share(asked(), slow.open)
+    const next = model()
+    next.more()
+    const joined = await share(asked(), next.open)
+    const text = textOf(first.answer.events)
+    await vi.advanceTimersByTimeAsync(1)
+    vi.setSystemTime(Date.now() + 20_000)
+    expect(await textOf(joined.answer.events)).toBe('one two three')
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(await text).toBe('one two three')
+    expect(next.signals).toHaveLength(1)
+  })
+
   test('ends with an error rather than with other words, when it cannot go on', async () => {
     for (const [body, again] of [
       [{ temperature: 1 }, ANSWER],
