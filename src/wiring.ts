@@ -5,14 +5,13 @@
 import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
 import { rememberingHash } from './auth/remembering-hash.ts'
-import type { TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
 import type { Directory } from './directory/directory.ts'
 import type { Env } from './env.ts'
 import type { HttpPorts } from './http/ports.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
-import { attemptInOrder } from './upstream/attempt.ts'
+import { attemptInOrder } from './routing/attempt.ts'
 import { wireBudgets } from './wiring/budgets.ts'
 import { wireCache } from './wiring/cache.ts'
 import { wireFilters } from './wiring/filters.ts'
@@ -27,7 +26,6 @@ import { wireUsers } from './wiring/users.ts'
 export type Wiring = HttpPorts & {
   config: Config
   directory: Directory
-  tokenCounter: TokenCounter
 }
 
 const made = new WeakMap<Env, Wiring>()
@@ -44,20 +42,20 @@ export function wire(env: Env): Wiring {
 function makeWiring(env: Env): Wiring {
   const config = readConfig(env)
   const isolate = makeIsolate(env, config)
-  const { models, tokenCounter } = wireModels(config)
+  const { models, counter, estimatingCounter, ...modelRoutes } = wireModels(isolate)
   const { prompts, ...promptRoutes } = wirePrompts(isolate)
   const { filters, ...filterRoutes } = wireFilters(isolate)
   const { admission, ...limitRoutes } = wireLimits(isolate)
-  const { spending, ...budgetRoutes } = wireBudgets(isolate, tokenCounter)
+  const { spending, ...budgetRoutes } = wireBudgets(isolate, counter)
   const metrics = isolateMetrics({
-    isKnown: (alias) => models.deploymentsOf(alias).length > 0,
+    isKnown: models.isKnown,
     collector: () => env.METRICS.getByName('all'),
     waitUntil,
   })
   return {
     config,
     directory: isolate.directory,
-    tokenCounter,
+    tokenCounter: estimatingCounter,
     complete: {
       models,
       prompts,
@@ -71,6 +69,7 @@ function makeWiring(env: Env): Wiring {
     },
     ...wireKeys(isolate),
     ...wireUsers(isolate),
+    ...modelRoutes,
     ...promptRoutes,
     ...filterRoutes,
     ...limitRoutes,

@@ -16,6 +16,7 @@ import type { AnswerStore } from './answer-store.ts'
 import { type Bell, bell } from './bell.ts'
 import { driveFlight } from './drive-flight.ts'
 import { FLIGHT_EVENTS_MAX, type Flight, join, newFlight, type Reader } from './flight.ts'
+import { isMeant } from './is-meant.ts'
 import { joinPieces } from './join-pieces.ts'
 import { type CachePolicy, isSameAgain, mayShare } from './may-share.ts'
 import type { MemoryCache } from './memory-cache.ts'
@@ -110,10 +111,10 @@ export function answerCache(options: Options): AnswerCache {
     if (text !== undefined) await Promise.all(stores.map((store) => store.put(key, text, ttlSeconds)))
   }
 
-  function remember(key: string, flight: Flight, { deployments }: CacheQuestion): void {
+  function remember(key: string, flight: Flight, { route }: CacheQuestion): void {
     const { deployment, batches, eventCount } = flight
     // What another model said while the one that is meant was away would be given for an hour.
-    if (!deployment || deployment.model !== deployments[0]?.model || eventCount > FLIGHT_EVENTS_MAX) return
+    if (!deployment || !isMeant(route, deployment.model) || eventCount > FLIGHT_EVENTS_MAX) return
     const events = joinPieces(batches.flat())
     const stored = isComplete(events) ? toStored({ storedAt: now(), deployment, events }) : undefined
     if (stored) memory.set(key, stored)

@@ -22,6 +22,7 @@ import type {
   SharedAnswer,
 } from './ports.ts'
 import { prepareRequest } from './prepare-request.ts'
+import { requestFacts } from './request-facts.ts'
 import { usageTally } from './usage-tally.ts'
 import { withPrompt } from './with-prompt.ts'
 
@@ -34,11 +35,14 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
   const { principal } = call
   const alias = call.request.body.model
 
-  // 1. Model alias. What the key may not use is not told from what is not there.
-  const deployments = ports.models.deploymentsOf(alias)
+  // 1. Model alias. What the key may not use is not told from what is not there. The meter begins when the isolate knows its models:
+  // it gives no label to a name that nobody knows.
+  const found = ports.models.routeOf(alias, principal.tenantId)
+  if (found instanceof Promise) await found.catch(() => undefined)
   const span = ports.meter.begin(alias, principal)
   try {
-    if (deployments.length === 0 || principal.models?.includes(alias) === false) {
+    const route = found instanceof Promise ? await found : found
+    if (route === undefined || principal.models?.includes(alias) === false) {
       throw new AppError('model_not_found', 'There is no such model. GET /v1/models lists those there are.', {
         param: 'model',
       })
@@ -53,8 +57,7 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
     const { request, flags } = filter ? filter.input(written) : { request: written, flags: [] }
 
     // 4. Cache. A hit needs nothing of what follows.
-    const looking =
-      call.caching && ports.cache.look({ principal, alias, request, deployments, directive: call.caching })
+    const looking = call.caching && ports.cache.look({ principal, alias, request, route, directive: call.caching })
     const look = looking instanceof Promise ? await looking : looking
     if (look?.kind === 'hit') return givenAgain(look, filter, flags, span)
 
@@ -68,8 +71,13 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
       // 6. Upstream attempts, the first event included; or an identical request's answer.
       const open: OpenAnswer = (openSignal) =>
         ports.attempt(
-          deployments,
-          { ...prepareRequest(request, ports.drawSeed), requestId: call.requestId },
+          route,
+          {
+            ...prepareRequest(request, ports.drawSeed),
+            requestId: call.requestId,
+            tenantId: principal.tenantId,
+            facts: requestFacts(call, request),
+          },
           openSignal,
         )
       const { answer, note, paidByOthers } = await openedAnswer(look, open, signal)
@@ -81,6 +89,7 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
         deployment: { id: answer.deployment.id, model: answer.deployment.model },
         events: filter ? filter.output(accounted.events, accounted.blocked, flags) : accounted.events,
         cache: note,
+        attempts: answer.attempts ?? [],
       }
     } catch (thrown) {
       held?.release()
@@ -115,7 +124,7 @@ function givenAgain(
     ...(usage ? { usage } : {}),
   })
   const { deployment } = answer
-  return { deployment, events: inOneBatch(events), whole: events, cache: { status: 'hit', ageSeconds } }
+  return { deployment, events: inOneBatch(events), whole: events, cache: { status: 'hit', ageSeconds }, attempts: [] }
 }
 
 async function* inOneBatch(events: readonly ModelEvent[]): AsyncGenerator<readonly ModelEvent[], undefined> {

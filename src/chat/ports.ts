@@ -4,7 +4,9 @@
  */
 import type { ChatChunk, ChatRequest, TextRequest, TextResponse, Usage } from '../contract/chat-completion.ts'
 import type { FilterFlag } from '../contract/filter-rules.ts'
+import type { Continue } from '../contract/inference-wire.ts'
 import type { PromptedChatRequest, PromptReference } from '../contract/prompt-template.ts'
+import type { AdapterKind, Capability, Condition, Continuation, Strategy } from '../contract/routing-config.ts'
 import type { Scope } from '../contract/scopes.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -28,12 +30,25 @@ export type ModelRequest = { kind: 'chat'; body: ChatRequest } | { kind: 'text';
 /** One event of a model's stream, as OpenAI puts it on the wire. */
 export type ModelEvent = ChatChunk | TextResponse
 
-/** One place where a model answers. */
+/** One place where a model answers. Made once per version of the configuration. */
 export type Deployment = {
   id: string
+  adapter: AdapterKind
   /** The name that the endpoint knows the model by; the caller sees it as `model`. */
   model: string
   timeouts: Timeouts
+  capabilities: ReadonlySet<Capability>
+  /** How it can take up an answer that died elsewhere, the best first. */
+  continuation: readonly Continuation[]
+  /** Undefined: not known, so a prompt is never too long for it beforehand. */
+  contextTokens: number | undefined
+  region: string | undefined
+  location: { latitude: number; longitude: number } | undefined
+  /** Micro-units of currency a million tokens. */
+  price: { input: number; output: number } | undefined
+  /** Calls at once; more wait. Undefined: until the endpoint itself says that it is busy. */
+  inFlightMax: number | undefined
+  queue: { length: number; waitMs: number }
   upstream: Upstream
 }
 
@@ -53,7 +68,11 @@ export type UpstreamCall = {
   seed: number
   drawnSeed: boolean
   requestId: string
+  /** For endpoints that keep what tenants said apart. */
+  tenantId?: string
   timeouts: Timeouts
+  /** Goes on with an answer from its tokens; only for deployments whose `continuation` has token_ids. */
+  continueFrom?: Continue
 }
 
 /**
@@ -68,24 +87,120 @@ export type Upstream = {
 
 export type ModelEventStream = AsyncIterable<readonly ModelEvent[]>
 
+/** What an alias stands for in one version of the configuration. The object is the same as long as that version is. */
+export type Route = {
+  alias: string
+  targets: readonly Target[]
+  strategy: Strategy
+  sticky: 'tenant' | 'user' | 'conversation' | undefined
+  canary: { deploymentId: string; percent: number; by: 'request' | 'tenant' | 'user' | 'conversation' } | undefined
+  affinity: { by: 'off' | 'prefix' | 'conversation'; spill: number }
+  /** In which ways an answer that died may be taken up. */
+  continueBy: readonly Continuation[]
+}
+
+export type Target = {
+  deployment: Deployment
+  /** Lower goes first. */
+  priority: number
+  weight: number
+  when: Condition | undefined
+}
+
+/** What conditions and choices look at. */
+export type RequestFacts = {
+  tenantId: string
+  userId: string | undefined
+  conversationId: string | undefined
+  /** Where the caller is, as far as the platform says. */
+  place: Place | undefined
+  promptChars: number
+  metadata: Readonly<Record<string, string>>
+  needs: ReadonlySet<Capability>
+  /** What begins alike, longest first: hashes of the beginnings of the prompt, in the tenant's name. Empty where affinity is off. */
+  prefixes: readonly string[]
+}
+
+export type Place = { country?: string; continent?: string; latitude?: number; longitude?: number }
+
 /** A request that is ready for any deployment: the alias is resolved, the seed is set. */
-export type AttemptCall = Omit<UpstreamCall, 'model' | 'timeouts'>
+export type AttemptCall = Omit<UpstreamCall, 'model' | 'timeouts' | 'continueFrom'> & { facts: RequestFacts }
 
 /**
- * Tries deployments in their order until one has begun to answer, and says which. Rejects with the AppError of the last one
- * tried. Never tries another after an event has arrived, nor where another could not help.
+ * Asks deployments until one has begun to answer, and goes on elsewhere when it dies: the caller reads one stream. Rejects with the
+ * AppError that says most to the caller. Iteration throws only when nobody can take the answer up.
  */
-export type Attempt = (
-  deployments: readonly Deployment[],
-  call: AttemptCall,
-  signal: AbortSignal,
-) => Promise<{ deployment: Deployment; events: ModelEventStream }>
+export type Attempt = (route: Route, call: AttemptCall, signal: AbortSignal) => Promise<OpenedAnswer>
 
-/** Aliases that callers use, and the deployments that answer for them, in the order in which to try. */
+/** One call of one deployment for one request, for the log: what failed is recorded and not billed. */
+export type AttemptRecord = {
+  deploymentId: string
+  model: string
+  kind: 'first' | 'retry' | 'continuation'
+  /** Milliseconds since 1970. */
+  startedAtMs: number
+  /** From the call to its first event. */
+  firstTokenMs?: number
+  /** From the call to its end. Absent while it runs. */
+  ms?: number
+  /** Absent while it runs, and where it answered to the end. */
+  code?: ErrorCode
+}
+
+/** How healthy deployments are, as far as this isolate knows. Everything but `wait` is synchronous. */
+export type Health = {
+  /** One that nobody knows is well. */
+  view(deployment: Deployment): HealthView
+  /** Takes a place among its calls, or undefined: its breaker is open and no probe is due, or it is full. */
+  enter(deployment: Deployment): CallInFlight | undefined
+  /**
+   * For when `enter` found none: waits in the queues of all these, round robin between tenants, and resolves with the first place.
+   * Rejects with upstream_overloaded and the seconds to wait when it cannot be served in time, at once where that is foreseeable.
+   */
+  wait(
+    deployments: readonly Deployment[],
+    who: { tenantId: string; deadlineMs: number },
+    signal: AbortSignal,
+  ): Promise<{ deployment: Deployment; call: CallInFlight }>
+}
+
+export type HealthView = {
+  /** `probing`: the breaker is open, and one call may try. `draining`: it asked for no more. */
+  state: 'well' | 'open' | 'probing' | 'full' | 'draining'
+  inFlight: number
+  /** Exponentially weighted mean of the time to the first event. Undefined: it has not answered yet. */
+  latencyMs: number | undefined
+  /** Until then nothing is sent to it: its breaker, or its Retry-After. Milliseconds since 1970. */
+  closedUntilMs: number | undefined
+}
+
+export type CallInFlight = {
+  firstEvent(): void
+  /** Once. `caller_gone` says nothing about the deployment, nor does an error that is the request's. */
+  end(failure: { code: ErrorCode; retryAfterSeconds?: number } | undefined): void
+}
+
+/** Which deployments may serve, the best first. Empty: none is fit for this request, however well. Pure but for the chance it is made with. */
+export type Choose = (route: Route, facts: RequestFacts, view: Health['view']) => readonly Deployment[]
+
+/** Aliases that callers use, and what they stand for. */
 export type Models = {
-  /** Empty when the alias is unknown. */
-  deploymentsOf(alias: string): readonly Deployment[]
-  list(): readonly { alias: string; createdAt: number }[]
+  /** Undefined when the tenant has no such alias; with no tenant, when nobody has. Synchronous while the isolate knows the configuration. Rejects with store_unavailable. */
+  routeOf(alias: string, tenantId: string | undefined): Route | undefined | Promise<Route | undefined>
+  /** What the tenant may use. */
+  list(tenantId: string): readonly ListedModel[] | Promise<readonly ListedModel[]>
+  /** For labels: whether it is known to this isolate, in any tenant. Never waits. */
+  isKnown(alias: string): boolean
+}
+
+export type ListedModel = {
+  alias: string
+  /** Seconds since 1970. */
+  createdAt: number
+  /** What at least one of its deployments can do. */
+  capabilities: readonly Capability[]
+  /** The longest context among its deployments; undefined where none says. */
+  contextTokens: number | undefined
 }
 
 /** Counts prompt tokens with the model's own tokenizer and chat template. Rejects with an AppError. */
@@ -199,8 +314,8 @@ export type CacheQuestion = {
   alias: string
   /** After templates and the input filter. */
   request: ModelRequest
-  /** The deployments that could answer: another model is another answer. */
-  deployments: readonly Deployment[]
+  /** Those that could answer: another model is another answer. */
+  route: Route
   directive: CacheDirective
 }
 
@@ -240,7 +355,13 @@ export type PaidByOthers = 'all' | { promptTokens: number; completionTokens: num
 export type OpenAnswer = (signal: AbortSignal) => Promise<OpenedAnswer>
 
 /** Events may be shared with other readers: they are never changed, only copied. */
-export type OpenedAnswer = { deployment: { id: string; model: string }; events: ModelEventStream }
+export type OpenedAnswer = {
+  /** Who began to answer. */
+  deployment: { id: string; model: string }
+  events: ModelEventStream
+  /** Grows while the answer goes by. Absent where no model was asked. */
+  attempts?: readonly AttemptRecord[]
+}
 
 export type CompletePorts = {
   models: Models
@@ -263,6 +384,8 @@ export type CompleteCall = {
   signal: AbortSignal
   /** Absent: neither cached nor joined, as for whatever is stateful. */
   caching?: CacheDirective
+  place?: Place
+  conversationId?: string
 }
 
 /** A model that has begun to answer. `events` may be read once; it throws an AppError when the answer cannot be finished. */
@@ -275,6 +398,7 @@ export type Completion = {
    */
   whole?: readonly ModelEvent[]
   cache: CacheNote
+  attempts: readonly AttemptRecord[]
 }
 
 /** How the cache took part; only a hit has an age. */

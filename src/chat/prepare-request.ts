@@ -2,7 +2,10 @@
 import type { AttemptCall, ModelRequest } from './ports.ts'
 
 /** Draws a seed where the caller gave none, so that an answer can be continued elsewhere, and says that it did. */
-export function prepareRequest(request: ModelRequest, drawSeed: () => number): Omit<AttemptCall, 'requestId'> {
+export function prepareRequest(
+  request: ModelRequest,
+  drawSeed: () => number,
+): Omit<AttemptCall, 'requestId' | 'facts'> {
   const given = request.body.seed
   return {
     request: withoutReserved(request),

@@ -43,7 +43,7 @@ export class Conversation extends DurableObject<Env> {
 
   /** Answers when the model has, or with the reason why not. Turns are answered one after the other, in the order in which they came. */
   async runTurn(call: TurnCall): Promise<TurnResult> {
-    const refusal = this.#refusal(call)
+    const refusal = await this.#refusal(call)
     if (refusal) return refusal
     const turn = this.#queue.run(() => this.#turn(call))
     if (!turn)
@@ -67,7 +67,7 @@ export class Conversation extends DurableObject<Env> {
 
   async #turn(call: TurnCall): Promise<TurnResult> {
     // Once more: while this turn waited, another may have filled the conversation, or its time may have run out.
-    const refusal = this.#refusal(call)
+    const refusal = await this.#refusal(call)
     if (refusal) return refusal
     this.#markInterruptedTurn()
 
@@ -131,10 +131,10 @@ export class Conversation extends DurableObject<Env> {
   }
 
   /** Why this turn may not begin, if so. A conversation of somebody else looks like none at all. */
-  #refusal({ principal, request, isNew }: TurnCall): TurnResult | undefined {
+  async #refusal({ principal, request, isNew }: TurnCall): Promise<TurnResult | undefined> {
     const { models, meter } = this.#wired.complete
     const model = this.#modelOf(request)
-    if (models.deploymentsOf(model).length === 0) {
+    if ((await models.routeOf(model, principal.tenantId)) === undefined) {
       // A stateless request for it is counted by `complete`, which this one never reaches.
       meter.begin(model, principal).end({ status: 'error', code: 'model_not_found' })
       const message = 'There is no such model. GET /v1/models lists those there are.'

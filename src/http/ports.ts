@@ -3,7 +3,7 @@
  * Long, because it is a list of types with nothing between them: one place to see what HTTP asks of the rest.
  */
 
-import type { CompletePorts, Principal } from '../chat/ports.ts'
+import type { CompletePorts, Principal, TokenCounter } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
 import type { FilterRule } from '../contract/filter-rules.ts'
 import type {
@@ -15,10 +15,11 @@ import type { CreateKey, KeyView, NewKeyView, PatchKey } from '../contract/keys.
 import type { Limit, LimitChange, NewLimit } from '../contract/limits.ts'
 import type { ModerationVerdict } from '../contract/moderation.ts'
 import type { NewPrompt, NewVersion, Template } from '../contract/prompt-template.ts'
+import type { RoutingConfig } from '../contract/routing-config.ts'
 import type { Scope } from '../contract/scopes.ts'
 import type { CreateTenant, PatchTenant, TenantView } from '../contract/tenants.ts'
 import type { NewUser, Registration, UserChange, UserObject } from '../contract/users.ts'
-import type { ErrorValue } from '../errors.ts'
+import type { ErrorValue, FieldProblem } from '../errors.ts'
 
 /** API keys by the SHA-256 of their text, lower-case hexadecimal: what is compared is no secret. */
 export type Keys = {
@@ -325,6 +326,45 @@ export type Moderations = {
   check(tenantId: string, inputs: readonly (readonly string[])[]): Promise<ModerationVerdict[]>
 }
 
+/** Which models there are and who answers for them: one document, whose every change is a version. Rejects with store_unavailable. */
+export type RoutingAdmin = {
+  current(): Promise<RoutingRecord>
+  version(number: number): Promise<RoutingRecord | undefined>
+  /** Newest first, without version 0. */
+  versions(page: PageRequest): Promise<Page<RoutingVersion>>
+  /** What applying it would mean. Writes nothing. */
+  plan(config: RoutingConfig): Promise<{ version: number; problems: FieldProblem[]; diff: RoutingChange[] }>
+  /** What `edit` makes of the document that holds becomes the next version, whole or not at all. */
+  apply(change: RoutingEdit & { edit(config: RoutingConfig): RoutingConfig | undefined }): Promise<RoutingOutcome>
+  /** The document of an earlier version becomes the next one. `missing`: there is no such version. */
+  rollBack(change: RoutingEdit & { to: number }): Promise<RoutingOutcome>
+}
+
+type RoutingEdit = { by: Principal; comment: string; expected: ExpectedVersion }
+
+export type RoutingOutcome =
+  /** `unchanged`: it is what holds already, so there is no new version. */
+  | { outcome: 'stored' | 'unchanged'; record: RoutingRecord }
+  | { outcome: 'refused'; problems: FieldProblem[] }
+  /** `missing`: there was nothing to edit. */
+  | { outcome: 'stale' | 'missing' }
+
+export type RoutingVersion = {
+  /** 0: nothing was ever applied, and what the settings say holds. */
+  number: number
+  /** Absent of version 0. */
+  created?: { atMs: number; keyId: string; userId?: string }
+  comment: string
+  rolledBackTo?: number
+  /** The first changes against the version before; `count` is of all. */
+  diff: { count: number; changes: RoutingChange[] }
+}
+
+export type RoutingRecord = RoutingVersion & { config: RoutingConfig }
+
+/** `path` as `models.chat.targets.0.weight`. What was added has no `before`, what was removed no `after`. */
+export type RoutingChange = { path: string; change: 'added' | 'removed' | 'changed'; before?: unknown; after?: unknown }
+
 /** What settings say to routes and middleware. */
 export type HttpSettings = {
   /** The largest body of any route; text-only routes take less. */
@@ -338,6 +378,7 @@ export type HttpSettings = {
 /** Everything the HTTP layer may use, made once per isolate by src/wiring.ts. */
 export type HttpPorts = {
   complete: CompletePorts
+  tokenCounter: TokenCounter
   keys: Keys
   accessTokens: AccessTokens
   signIn: SignIn
@@ -357,5 +398,6 @@ export type HttpPorts = {
   usage: UsageReader
   filterRules: FilterRuleStore
   moderations: Moderations
+  routing: RoutingAdmin
   settings: HttpSettings
 }

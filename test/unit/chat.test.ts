@@ -11,7 +11,6 @@ import type {
   CompleteCall,
   CompletePorts,
   Covered,
-  Deployment,
   MeterSpan,
   ModelEvent,
   ModelEventStream,
@@ -24,6 +23,7 @@ import { AppError } from '../../src/errors.ts'
 import { noFilters } from '../../src/filter/no-filters.ts'
 import { noLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
+import { deploymentOf, modelsOf, routeOf } from '../support/routes.ts'
 
 type ChunkChoice = ChatChunk['choices'][number]
 
@@ -276,14 +276,9 @@ describe('a completion', () => {
     const firstToken = vi.fn()
     const waits = vi.fn()
     const begin = vi.fn(() => ({ waits, firstToken, end: (end: End) => ends.push(end) }))
-    const deployment: Deployment = {
-      id: 'd',
-      model: 'm-1',
-      timeouts: { connect: 1, firstToken: 1, firstTokenWhileWaiting: 1, betweenTokens: 1, total: 1 },
-      upstream: { open: answer },
-    }
+    const deployment = deploymentOf({ upstream: { open: answer } })
     const ports: CompletePorts = {
-      models: { deploymentsOf: (alias) => (alias === 'm' ? [deployment] : []), list: () => [] },
+      models: modelsOf(routeOf([deployment])),
       attempt: async (_, call) => ({
         deployment,
         events: await deployment.upstream.open(

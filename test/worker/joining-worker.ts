@@ -4,13 +4,14 @@ import { createApp } from '../../src/app.ts'
 import { noBudgets } from '../../src/budgets/no-budgets.ts'
 import { answerCache } from '../../src/cache/answer-cache.ts'
 import { memoryCache } from '../../src/cache/memory-cache.ts'
-import type { AnswerCache, Deployment } from '../../src/chat/ports.ts'
+import type { AnswerCache } from '../../src/chat/ports.ts'
 import { noFilters } from '../../src/filter/no-filters.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { noLimits, noRequestLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
-import { attemptInOrder } from '../../src/upstream/attempt.ts'
+import { attemptInOrder } from '../../src/routing/attempt.ts'
 import { openaiUpstream } from '../../src/upstream/openai-upstream.ts'
+import { deploymentOf, routeOf } from '../support/routes.ts'
 
 type Variables = { MODEL_URL: string }
 
@@ -23,16 +24,16 @@ function portsOf({ MODEL_URL }: Variables): Used {
   const seconds = 60_000
   const timeouts = { connect: seconds, firstToken: seconds, firstTokenWhileWaiting: seconds, betweenTokens: seconds }
   const fetchIt = (...call: Parameters<typeof fetch>) => fetch(...call)
-  const deployment: Deployment = {
+  const deployment = deploymentOf({
     id: 'model',
     model: 'model',
     timeouts: { ...timeouts, total: seconds },
     upstream: openaiUpstream({ baseUrl: MODEL_URL, fetch: fetchIt }),
-  }
-  const deployments = [deployment]
+  })
+  const route = routeOf([deployment])
   ports = {
     complete: {
-      models: { deploymentsOf: () => deployments, list: () => [] },
+      models: { routeOf: () => route, list: () => [], isKnown: () => true },
       prompts: noPrompts,
       filters: noFilters,
       cache: counted(

@@ -1,6 +1,6 @@
 /**
- * `Authorization: Bearer ...` to a principal: an API key (only its hash is looked up), or an access token. Nothing of either is kept or
- * logged.
+ * `Authorization: Bearer ...`, or `x-api-key: ...`, to a principal: an API key (only its hash is looked up), or an access token. Neither is
+ * stored or logged; a key stays in memory for a minute (src/auth/remembering-hash.ts).
  */
 import type { MiddlewareHandler } from 'hono'
 import type { Scope } from '../../contract/scopes.ts'
@@ -16,8 +16,9 @@ import type { AppContext, AppEnv } from '../route.ts'
 export function authenticate(access: 'authenticated' | { scope: Scope }): MiddlewareHandler<AppEnv> {
   return async (context, next) => {
     const header = context.req.header('authorization')
-    const token = bearerToken(header)
-    if (token === undefined) throw noValidKey(header !== undefined)
+    // Anthropic's clients name it so. Where both are given the standard one counts.
+    const token = bearerToken(header ?? bearerOf(context.req.header('x-api-key')))
+    if (token === undefined) throw noValidKey(header !== undefined || context.req.header('x-api-key') !== undefined)
     const { keys, accessTokens, sha256Hex } = context.get('ports')
     const isToken = isCompactJws(token)
     const found = isToken ? accessTokens.verify(token) : keys.find(sha256Hex(token), usedFrom(context))
@@ -29,6 +30,10 @@ export function authenticate(access: 'authenticated' | { scope: Scope }): Middle
     }
     await next()
   }
+}
+
+function bearerOf(key: string | undefined): string | undefined {
+  return key === undefined ? undefined : `Bearer ${key}`
 }
 
 /** Looked up when somebody asks: few keys are bound to a place. */
@@ -47,7 +52,7 @@ function usedFrom(context: AppContext): UsedFrom {
 function noValidKey(isGiven: boolean): AppError {
   return new AppError(
     'invalid_api_key',
-    'No valid API key was given. Send it as "Authorization: Bearer <key>".',
+    'No valid API key was given. Send it as "Authorization: Bearer <key>" or as "x-api-key: <key>".',
     isGiven ? { challenge: 'invalid_token' } : {},
   )
 }

@@ -35,10 +35,12 @@ export function buildOpenApiDocument(options: { routes: readonly Route[]; versio
     security: [{ apiKey: [] }],
     tags: [
       { name: 'Completions', description: 'Answers from a model, nothing stored.' },
+      { name: 'Messages', description: "The same in Anthropic's shape." },
       { name: 'Conversations', description: 'The history is kept for you.' },
       { name: 'Models', description: 'What there is to ask.' },
       { name: 'Prompts', description: 'Templates that are stored, versioned and filled here.' },
       { name: 'Budgets', description: 'What may be used, what it costs, and what was used.' },
+      { name: 'Routing', description: 'Which models there are, and who answers for them.' },
       { name: 'Administration', description: 'What a tenant is told to be.' },
       { name: 'Sign-in', description: 'Access tokens for people.' },
       { name: 'Users', description: 'Who may sign in, and whose tokens are taken.' },
@@ -108,11 +110,13 @@ function answerObject(answer: Operation['answers'][string]): Json {
 
 const ERROR_MEDIA: Record<ErrorShape, string> = {
   openai: 'application/json',
+  anthropic: 'application/json',
   oauth: 'application/json',
   problem: 'application/problem+json',
 }
 const ERROR_SCHEMAS: Record<ErrorShape, ComponentName> = {
   openai: 'OpenAiError',
+  anthropic: 'AnthropicError',
   oauth: 'OAuthError',
   problem: 'Problem',
 }

@@ -48,7 +48,29 @@ const PROVIDER = {
   tenants: 'From values of that claim to ids of tenants. Who has none, or several, is refused.',
 }
 
+const MESSAGE_PROMPT = {
+  model: SAMPLING.model,
+  messages: 'The conversation so far, oldest first: text, images, tool calls and their results, thinking.',
+  system: 'What stands before the conversation.',
+  tools: 'What the model may call; the caller runs them.',
+  tool_choice: 'Whether it may, must or must not, or which.',
+  thinking: 'Handed on to the model.',
+}
+
 export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>> = {
+  MessagesRequest: {
+    ...MESSAGE_PROMPT,
+    max_tokens: SAMPLING.max_tokens,
+    stop_sequences: 'Texts at which the answer ends.',
+    stream: SAMPLING.stream,
+    temperature: SAMPLING.temperature,
+    top_p: SAMPLING.top_p,
+    top_k: SAMPLING.top_k,
+    metadata: '`user_id`: for whom the caller asks; counted apart.',
+    mcp_servers: 'Must be empty or absent.',
+    container: 'Must be null or absent.',
+  },
+  CountTokensRequest: MESSAGE_PROMPT,
   ChatRequest: {
     ...SAMPLING,
     prompt:
@@ -171,5 +193,43 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   IdentityProviderChange: {
     ...PROVIDER,
     status: 'The tokens of a provider that is disabled are refused.',
+  },
+  RoutingConfig: {
+    deployments: 'Places where models answer, by their names.',
+    models: 'What each alias stands for, by the alias.',
+  },
+  RollbackRequest: {
+    version: 'The version to bring back; 0 is what the settings say.',
+    comment: 'Why, for the list of versions.',
+  },
+  ModelAliasRequest: {
+    targets: 'Deployments with a priority (lower first), a weight, and conditions.',
+    strategy: 'Among targets of one priority; least_loaded unless told.',
+    sticky: 'Whose requests are given the same deployment while that is well.',
+    canary: 'A deployment that a share of the requests goes to first.',
+    affinity: 'Whether requests that begin alike prefer the replica that read that beginning.',
+    continue_by: 'In which ways an answer that died may be taken up elsewhere; all unless told.',
+    tenants: 'Who sees it; all unless told.',
+    created: 'Seconds since 1970, for the list of models.',
+  },
+  DeploymentRequest: {
+    adapter: 'What the endpoint speaks.',
+    url: 'Of openai and inference: the base, without /v1.',
+    endpoint: "Of sagemaker: the endpoint's name.",
+    inference_component: 'Of sagemaker: which of several models on the endpoint.',
+    model: 'What the endpoint calls the model.',
+    region: 'As the cloud names it.',
+    location: 'Where it is, for nearest.',
+    secret: 'The name of a secret of the Worker that holds its key.',
+    headers: 'Sent with each request. No secrets.',
+    capabilities: 'What it can do: tools, json_schema, logprobs and n unless told.',
+    continuation: 'How it can take up an answer that died elsewhere, the best first.',
+    context_tokens: 'Prompt and answer together.',
+    price: 'Micro-units of currency a million tokens, for cheapest.',
+    timeouts_ms: "Each the settings' unless told.",
+    in_flight_max: 'Calls at once; more wait.',
+    queue: 'How many wait, and how long.',
+    health: 'How it is asked whether it is well.',
+    enabled: 'false takes it out without forgetting it.',
   },
 }

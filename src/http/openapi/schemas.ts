@@ -11,6 +11,7 @@ import { generateRequestSchema } from '../../contract/generate.ts'
 import { identityProviderChangeSchema, newIdentityProviderSchema } from '../../contract/identity-providers.ts'
 import { createKeySchema, patchKeySchema, rotateKeySchema } from '../../contract/keys.ts'
 import { LIMIT_DIMENSIONS, LIMIT_KINDS, limitChangeSchema, newLimitSchema } from '../../contract/limits.ts'
+import { countTokensRequestSchema, messagesRequestSchema } from '../../contract/messages.ts'
 import { moderationRequestSchema } from '../../contract/moderation.ts'
 import {
   labelChangeSchema,
@@ -20,6 +21,13 @@ import {
   promptedChatRequestSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import {
+  CAPABILITIES,
+  deploymentConfigSchema,
+  modelConfigSchema,
+  rollbackSchema,
+  routingConfigSchema,
+} from '../../contract/routing-config.ts'
 import { createTenantSchema, patchTenantSchema } from '../../contract/tenants.ts'
 import {
   logoutSchema,
@@ -53,6 +61,17 @@ import {
   promptVersionSchema,
   renderedPromptSchema,
 } from './prompt-schemas.ts'
+import {
+  deletedDeploymentSchema,
+  deletedModelAliasSchema,
+  deploymentListSchema,
+  deploymentViewSchema,
+  modelAliasListSchema,
+  modelAliasSchema,
+  routingPlanSchema,
+  routingVersionListSchema,
+  wholeRoutingVersionSchema,
+} from './routing-schemas.ts'
 import {
   deletedSchema,
   identityProviderListSchema,
@@ -141,6 +160,7 @@ export const modelSchema = z.object({
   object: z.literal('model'),
   created: z.int(),
   owned_by: z.string(),
+  perigee: z.object({ capabilities: z.array(z.enum(CAPABILITIES)), context_tokens: z.nullable(count) }),
 })
 
 export const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) })
@@ -182,6 +202,30 @@ export const openAiErrorSchema = z.object({
   }),
 })
 
+export const messageResponseSchema = z.object({
+  id: z.string(),
+  type: z.literal('message'),
+  role: z.literal('assistant'),
+  model: z.string(),
+  content: z.array(z.looseObject({ type: z.enum(['text', 'tool_use', 'thinking', 'redacted_thinking']) })),
+  stop_reason: z.enum(['end_turn', 'max_tokens', 'stop_sequence', 'tool_use', 'refusal']),
+  stop_sequence: z.nullable(z.string()),
+  usage: z.object({
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    cache_creation_input_tokens: z.int(),
+    cache_read_input_tokens: z.int(),
+  }),
+})
+
+export const countTokensResponseSchema = z.object({ input_tokens: z.int() })
+
+export const anthropicErrorSchema = z.object({
+  type: z.literal('error'),
+  error: z.object({ type: z.string(), message: z.string(), code: z.string() }),
+  request_id: z.string(),
+})
+
 /** RFC 6749 5.2. */
 export const oauthErrorSchema = z.strictObject({
   error: z.enum(['invalid_request', 'invalid_grant', 'unsupported_grant_type', 'server_error']),
@@ -200,6 +244,8 @@ export const problemSchema = z.object({
   param: z.optional(z.string()),
   /** Of content_blocked: the rule's name. */
   rule: z.optional(z.string()),
+  /** Of a body with several mistakes: all of them. */
+  errors: z.optional(z.array(z.object({ param: z.string(), detail: z.string() }))),
   /** When the first turn of a new conversation failed and is kept. */
   conversation_id: z.optional(z.string()),
   /** Of `rate_limited`: which limit is reached, as `endpoint-requests`. */
@@ -220,6 +266,10 @@ export const COMPONENTS = {
     'A text completion request. Fields that are not listed here pass through to the model.',
   ],
   TextResponse: [textResponseSchema, 'The whole answer; the events of a stream have the same shape.'],
+  MessagesRequest: [messagesRequestSchema, 'A message to answer. Fields that are not listed here are not handed on.'],
+  MessageResponse: [messageResponseSchema, 'The whole answer.'],
+  CountTokensRequest: [countTokensRequestSchema, 'What to count.'],
+  CountTokensResponse: [countTokensResponseSchema, 'How many tokens.'],
   Usage: [usageSchema, 'What the answer cost, in tokens.'],
   ChatTurnRequest: [chatTurnRequestSchema, 'One turn of a stored conversation. Unknown fields are refused.'],
   ChatTurnResponse: [chatTurnResponseSchema, 'The answer to the turn.'],
@@ -285,8 +335,22 @@ export const COMPONENTS = {
   IdentityProviderChange: [identityProviderChangeSchema, 'What to change; what is left out stays.'],
   IdentityProvider: [identityProviderSchema, 'An outside identity provider.'],
   IdentityProviderList: [identityProviderListSchema, 'All outside identity providers.'],
+  RoutingConfig: [routingConfigSchema, 'The routing document: docs/routing.md explains each field.'],
+  RoutingVersion: [wholeRoutingVersionSchema, 'A version of the routing document, with the document.'],
+  RoutingVersionList: [routingVersionListSchema, 'A page of versions, newest first, without their documents.'],
+  RoutingPlan: [routingPlanSchema, 'What a document would change, and what is wrong with it.'],
+  RollbackRequest: [rollbackSchema, 'Which version to bring back.'],
+  ModelAliasRequest: [modelConfigSchema, 'What an alias stands for. Unknown fields are refused.'],
+  ModelAlias: [modelAliasSchema, 'What an alias stands for.'],
+  ModelAliasList: [modelAliasListSchema, 'A page of aliases, in the order of their names.'],
+  ModelAliasDeleted: [deletedModelAliasSchema, 'It is gone.'],
+  DeploymentRequest: [deploymentConfigSchema, 'One place where a model answers. Unknown fields are refused.'],
+  Deployment: [deploymentViewSchema, 'One place where a model answers.'],
+  DeploymentList: [deploymentListSchema, 'A page of deployments, in the order of their names.'],
+  DeploymentDeleted: [deletedDeploymentSchema, 'It is gone.'],
   Deleted: [deletedSchema, 'It is gone.'],
   OpenAiError: [openAiErrorSchema, "An error in OpenAI's envelope."],
+  AnthropicError: [anthropicErrorSchema, "An error in Anthropic's envelope."],
   OAuthError: [oauthErrorSchema, 'An error as RFC 6749 5.2 has it.'],
   Problem: [problemSchema, 'An error as RFC 9457 problem details.'],
 } as const satisfies Record<string, readonly [z.ZodMiniType, string]>

@@ -52,7 +52,7 @@ export const putPrice: Route = {
     }
     const model = modelOf(context)
     const { complete, prices } = context.get('ports')
-    if (complete.models.deploymentsOf(model).length === 0) {
+    if ((await complete.models.routeOf(model, undefined)) === undefined) {
       throw new AppError('model_not_found', 'There is no such model. GET /v1/models lists those there are.')
     }
     return context.json(priceObject(await prices.put(model, { input, cachedInput, output })))

@@ -1,19 +1,16 @@
 /** `GET /v1/models` and `GET /v1/models/{id}`, as OpenAI's. */
 
-import type { Principal } from '../../chat/ports.ts'
+import type { ListedModel } from '../../chat/ports.ts'
 import { AppError } from '../../errors.ts'
-import { principalOf, type Route } from '../route.ts'
+import { type AppContext, principalOf, type Route } from '../route.ts'
 
 export const listModels: Route = {
   method: 'GET',
   path: '/v1/models',
   errors: 'openai',
   access: { scope: 'chat' },
-  handle(context) {
-    const models = context
-      .get('ports')
-      .complete.models.list()
-      .filter(isAllowedTo(principalOf(context)))
+  async handle(context) {
+    const models = await modelsOf(context)
     return context.json({ object: 'list', data: models.map(modelObject) })
   },
 }
@@ -24,13 +21,9 @@ export const retrieveModel: Route = {
   path: '/v1/models/:id',
   errors: 'openai',
   access: { scope: 'chat' },
-  handle(context) {
+  async handle(context) {
     const id = context.req.param('id')
-    const model = context
-      .get('ports')
-      .complete.models.list()
-      .filter(isAllowedTo(principalOf(context)))
-      .find((known) => known.alias === id)
+    const model = (await modelsOf(context)).find((known) => known.alias === id)
     if (!model) {
       throw new AppError('model_not_found', 'There is no such model. GET /v1/models lists those there are.', {
         param: 'model',
@@ -41,10 +34,18 @@ export const retrieveModel: Route = {
 }
 
 /** What the key may not name does not exist for it. */
-function isAllowedTo({ models }: Principal): (model: { alias: string }) => boolean {
-  return ({ alias }) => models === undefined || models.includes(alias)
+async function modelsOf(context: AppContext): Promise<ListedModel[]> {
+  const { models, tenantId } = principalOf(context)
+  const known = await context.get('ports').complete.models.list(tenantId)
+  return known.filter(({ alias }) => models === undefined || models.includes(alias))
 }
 
-function modelObject(model: { alias: string; createdAt: number }) {
-  return { id: model.alias, object: 'model', created: model.createdAt, owned_by: 'perigee' }
+function modelObject(model: ListedModel) {
+  return {
+    id: model.alias,
+    object: 'model',
+    created: model.createdAt,
+    owned_by: 'perigee',
+    perigee: { capabilities: model.capabilities, context_tokens: model.contextTokens ?? null },
+  }
 }

@@ -10,7 +10,6 @@ import { assembleChat } from '../../../src/chat/assemble.ts'
 import type {
   CacheDirective,
   CacheQuestion,
-  Deployment,
   ModelEvent,
   ModelEventStream,
   OpenAnswer,
@@ -18,8 +17,10 @@ import type {
 } from '../../../src/chat/ports.ts'
 import type { ChatChunk } from '../../../src/contract/chat-completion.ts'
 import { AppError } from '../../../src/errors.ts'
+import { deploymentOf, routeOf } from '../../support/routes.ts'
 
-const DEPLOYMENT = { id: 'd', model: 'm-1' } as Deployment
+const DEPLOYMENT = deploymentOf()
+const ROUTE = routeOf([DEPLOYMENT])
 
 function say(content: string, id: number): ChatChunk {
   return piece({ delta: { content }, token_ids: [id] })
@@ -36,7 +37,7 @@ const asked = (body: object = {}, directive: Partial<CacheDirective> = {}): Cach
   principal: { tenantId: 'tnt_a', keyId: 'k', scopes: [] },
   alias: 'm',
   request: { kind: 'chat', body: { model: 'm', messages: [{ role: 'user', content: 'Hi' }], temperature: 0, ...body } },
-  deployments: [DEPLOYMENT],
+  route: ROUTE,
   directive: { mode: 'default', ...directive },
 })
 

@@ -2,8 +2,9 @@
  * Requests that mean the same in other words, and requests that differ in one field: does the cache's key tell them apart? The table says
  * of each field which values mean the same (one group) and which do not; whatever the schemas have must be in it.
  */
-import type { CacheQuestion, Deployment, ModelRequest } from '../../../src/chat/ports.ts'
+import type { CacheQuestion, ModelRequest } from '../../../src/chat/ports.ts'
 import { chatRequestSchema, textRequestSchema } from '../../../src/contract/chat-completion.ts'
+import { deploymentOf, routeOf } from '../../support/routes.ts'
 import type { Random } from '../../support/seeded-random.ts'
 
 type Kind = ModelRequest['kind']
@@ -175,18 +176,19 @@ export function fuzzKeys(keyOf: KeyOf, random: Random, rounds: number): FuzzResu
   return result
 }
 
-const deployment = (id: string, model: string) => ({ id, model }) as Deployment
+const route = (...deployments: [id: string, model: string][]) =>
+  routeOf(deployments.map(([id, model]) => deploymentOf({ id, model })))
 const tenant = (tenantId: string) => ({ tenantId, keyId: 'k', scopes: [] })
-const DEPLOYMENTS = [deployment('d', 'm-1')]
+const ROUTE = route(['d', 'm-1'])
 
 /** Who asks, by which name, of which model: each another answer. */
 const PLACES = [
-  { principal: tenant('tnt_a'), alias: 'm', deployments: DEPLOYMENTS },
-  { principal: tenant('tnt_b'), alias: 'm', deployments: DEPLOYMENTS },
-  { principal: tenant('tnt_a'), alias: 'm2', deployments: DEPLOYMENTS },
-  { principal: tenant('tnt_a'), alias: 'm', deployments: [deployment('d', 'm-2')] },
-  { principal: tenant('tnt_a'), alias: 'm', deployments: [deployment('e', 'm-1')] },
-  { principal: tenant('tnt_a'), alias: 'm', deployments: [...DEPLOYMENTS, deployment('e', 'm-2')] },
+  { principal: tenant('tnt_a'), alias: 'm', route: ROUTE },
+  { principal: tenant('tnt_b'), alias: 'm', route: ROUTE },
+  { principal: tenant('tnt_a'), alias: 'm2', route: ROUTE },
+  { principal: tenant('tnt_a'), alias: 'm', route: route(['d', 'm-2']) },
+  { principal: tenant('tnt_a'), alias: 'm', route: route(['e', 'm-1']) },
+  { principal: tenant('tnt_a'), alias: 'm', route: route(['d', 'm-1'], ['e', 'm-2']) },
 ]
 
 function meantBy(kind: Kind, meaning: Meaning): string {

@@ -4,6 +4,7 @@ import { FIELD_DECISIONS } from '../../../src/cache/field-decisions.ts'
 import { requestKey } from '../../../src/cache/request-key.ts'
 import type { CacheQuestion } from '../../../src/chat/ports.ts'
 import { chatRequestSchema, textRequestSchema } from '../../../src/contract/chat-completion.ts'
+import { deploymentOf, routeOf } from '../../support/routes.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
 import { fuzzKeys, VALUES } from './request-fuzz.ts'
 
@@ -52,12 +53,14 @@ describe('the fuzz notices', () => {
   })
 })
 
+const ROUTE = routeOf([])
+
 describe('a key', () => {
   const question = (body: object, more: Partial<CacheQuestion> = {}): CacheQuestion => ({
     principal: { tenantId: 'tnt_a', keyId: 'k', scopes: [] },
     alias: 'm',
     request: { kind: 'chat', body: { model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...body } },
-    deployments: [],
+    route: ROUTE,
     directive: { mode: 'default' },
     ...more,
   })
@@ -66,13 +69,13 @@ describe('a key', () => {
     expect(requestKey(question({}))).toMatch(/^tnt_a\.[\w-]{43}$/)
   })
 
-  test('does not depend on who of a tenant asks, nor on the order of deployments behind the first', () => {
+  test('does not depend on who of a tenant asks, nor on the order of deployments', () => {
     const ada = question({}, { principal: { tenantId: 'tnt_a', keyId: 'other', userId: 'ada', scopes: ['chat'] } })
     expect(requestKey(ada)).toBe(requestKey(question({})))
-    const [a, b, c] = ['a', 'b', 'c'].map((id) => ({ id, model: 'm-1' }) as CacheQuestion['deployments'][number])
+    const [a, b, c] = ['a', 'b', 'c'].map((id) => deploymentOf({ id }))
     if (!a || !b || !c) throw new Error('three were made')
-    expect(requestKey(question({}, { deployments: [a, b, c] }))).toBe(
-      requestKey(question({}, { deployments: [c, a, b] })),
+    expect(requestKey(question({}, { route: routeOf([a, b, c]) }))).toBe(
+      requestKey(question({}, { route: routeOf([c, a, b]) })),
     )
   })
 

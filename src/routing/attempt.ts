@@ -21,7 +21,9 @@ const WORTH_ANOTHER: ReadonlySet<ErrorCode> = new Set([
 
 /** The total time-out runs from the first attempt: a caller waits once, not once per deployment. */
 export function attemptInOrder(now: () => number = Date.now): Attempt {
-  return async (deployments, call, signal) => {
+  return async (route, call, signal) => {
+    const { facts: _, ...request } = call
+    const deployments = route.targets.map(({ deployment }) => deployment)
     const startedAt = now()
     let failure: AppError | undefined
     for (const deployment of deployments.slice(0, ATTEMPTS_MAX)) {
@@ -29,7 +31,7 @@ export function attemptInOrder(now: () => number = Date.now): Attempt {
       const remaining = timeouts.total - (now() - startedAt)
       if (remaining <= 0) break
       try {
-        const events = await upstream.open({ ...call, model, timeouts: { ...timeouts, total: remaining } }, signal)
+        const events = await upstream.open({ ...request, model, timeouts: { ...timeouts, total: remaining } }, signal)
         return { deployment, events }
       } catch (thrown) {
         failure = toAppError(thrown)
