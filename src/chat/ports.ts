@@ -222,6 +222,8 @@ export type Meter = {
 }
 
 export type MeterSpan = {
+  /** From here on it may take long: until its end the span gives signs of life. What never waits for a model needs none. */
+  waits(): void
   firstToken(): void
   /** Once. Usage is what the model reported, or undefined when it died before saying. */
   end(outcome: { status: 'success' | 'error'; code?: ErrorCode; usage?: Usage }): void
@@ -288,7 +290,11 @@ export type ContentFilter = {
    * `flags`, what the input filter found, and what was found here.
    */
   output(events: ModelEventStream, blocked: () => void, flags: readonly FilterFlag[]): ModelEventStream
+  /** The same for an answer that is all there. For the same list, without flags of the input, the same list. */
+  outputWhole(events: readonly ModelEvent[], flags: readonly FilterFlag[]): FilteredAnswer
 }
+
+export type FilteredAnswer = { events: readonly ModelEvent[]; isBlocked: boolean }
 
 export type FilteredRequest = { request: ModelRequest; flags: readonly FilterFlag[] }
 
@@ -327,7 +333,8 @@ export type CacheDirective = {
 }
 
 export type CacheLook =
-  | { kind: 'hit'; ageSeconds: number; answer: OpenedAnswer }
+  /** `whole`: all of its events, in the same list for whoever asks. */
+  | { kind: 'hit'; ageSeconds: number; answer: OpenedAnswer & { whole: readonly ModelEvent[] } }
   | {
       kind: 'miss'
       /**
@@ -388,6 +395,11 @@ export type CompleteCall = {
 export type Completion = {
   deployment: { id: string; model: string }
   events: ModelEventStream
+  /**
+   * Of a remembered answer all that `events` has, paid and metered already: nothing has to be read. The same list whenever this answer is
+   * given under the same rules, so that what is made of it can be remembered by it.
+   */
+  whole?: readonly ModelEvent[]
   cache: CacheNote
   /** Absent when the request named no template. */
   prompt?: PromptNote

@@ -89,7 +89,7 @@ export function gatedIsolate(clock: EventClock, stores: FarStores, id: string): 
       countPrompt: async () => PROMPT_TOKENS,
       newIsolateId: () => id,
     }),
-    meter: { begin: () => ({ firstToken: () => undefined, end: () => undefined }) },
+    meter: { begin: () => ({ waits: () => undefined, firstToken: () => undefined, end: () => undefined }) },
     drawSeed: () => 1,
   }
   // Sound: the middleware asks for no other ports.
