@@ -34,6 +34,7 @@ import { docs } from './routes/docs.ts'
 import { generate } from './routes/generate.ts'
 import { health } from './routes/health.ts'
 import { changeLimit, createLimit, deleteLimit, listLimits, retrieveLimit } from './routes/limits.ts'
+import { countMessageTokens, messages } from './routes/messages.ts'
 import { metrics } from './routes/metrics.ts'
 import { listModels, retrieveModel } from './routes/models.ts'
 import { moderations } from './routes/moderations.ts'
@@ -59,6 +60,8 @@ import {
 export const routes: readonly Route[] = [
   chatCompletions,
   completions,
+  messages,
+  countMessageTokens,
   listModels,
   retrieveModel,
   chat,

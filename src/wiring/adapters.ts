@@ -2,22 +2,48 @@
 import type { AdapterKind, DeploymentConfig } from '../contract/routing-config.ts'
 import { AppError } from '../errors.ts'
 import type { Adapter, MakeAdapter } from '../registry/routing-table.ts'
+import { staticCredentials } from '../upstream/aws-credentials.ts'
+import { inferenceUpstream } from '../upstream/inference-upstream.ts'
 import { openaiUpstream } from '../upstream/openai-upstream.ts'
+import { sagemakerUpstream } from '../upstream/sagemaker-upstream.ts'
 import { tokenCounter } from '../upstream/token-counter.ts'
 
-type Parts = { config: DeploymentConfig; apiKey: string | undefined; fetch: typeof fetch }
+type Parts = {
+  config: DeploymentConfig
+  apiKey: string | undefined
+  /** A secret of the Worker. */
+  secretOf: (name: string) => string | undefined
+  fetch: typeof fetch
+}
 
 const ADAPTERS: Partial<Record<AdapterKind, (parts: Parts) => Adapter>> = {
   openai: ({ config, apiKey, fetch }) => ({
-    upstream: openaiUpstream({ baseUrl: config.url ?? '', apiKey, headers: config.headers, fetch }),
+    upstream: openaiUpstream({
+      baseUrl: config.url ?? '',
+      apiKey,
+      headers: config.headers,
+      tokenIds: config.continuation?.includes('token_ids') === true,
+      fetch,
+    }),
   }),
   inference({ config, apiKey, fetch }) {
     const endpoint = { baseUrl: config.url ?? '', apiKey, headers: config.headers, fetch }
     return {
-      upstream: openaiUpstream({ ...endpoint, endsResponse: true, gathers: true }),
+      upstream: inferenceUpstream(endpoint),
       counter: tokenCounter(endpoint),
     }
   },
+  sagemaker: ({ config, secretOf, fetch }) => ({
+    upstream: sagemakerUpstream({
+      endpoint: config.endpoint ?? '',
+      inferenceComponent: config.inference_component,
+      region: config.region ?? '',
+      url: config.url,
+      credentials: staticCredentials(secretOf, config.secret),
+      tokenIds: config.continuation?.includes('token_ids') === true,
+      fetch,
+    }),
+  }),
 }
 
 // Sound: the keys of the table above.
@@ -26,6 +52,7 @@ export const ADAPTERS_MADE: ReadonlySet<AdapterKind> = new Set(Object.keys(ADAPT
 /** `apiKeyOf`: what the deployment's secret holds; a secret that is gone since it was named is `missing`. */
 export function makeAdapter(options: {
   apiKeyOf(config: DeploymentConfig): string | undefined | 'missing'
+  secretOf: (name: string) => string | undefined
   fetch: typeof fetch
 }): MakeAdapter {
   return (id, config) => {
@@ -33,7 +60,7 @@ export function makeAdapter(options: {
     if (!make) return unusable(`Deployment ${id}: this release has no adapter ${config.adapter}.`)
     const apiKey = options.apiKeyOf(config)
     if (apiKey === 'missing') return unusable(`Deployment ${id}: the Worker has no secret ${config.secret}.`)
-    return make({ config, apiKey, fetch: options.fetch })
+    return make({ config, apiKey, secretOf: options.secretOf, fetch: options.fetch })
   }
 }
 

@@ -11,15 +11,16 @@ import { generateRequestSchema } from '../../contract/generate.ts'
 import { identityProviderChangeSchema, newIdentityProviderSchema } from '../../contract/identity-providers.ts'
 import { createKeySchema, patchKeySchema, rotateKeySchema } from '../../contract/keys.ts'
 import { LIMIT_DIMENSIONS, LIMIT_KINDS, limitChangeSchema, newLimitSchema } from '../../contract/limits.ts'
+import { countTokensRequestSchema, messagesRequestSchema } from '../../contract/messages.ts'
 import { moderationRequestSchema } from '../../contract/moderation.ts'
 import {
   labelChangeSchema,
   newPromptSchema,
   newVersionSchema,
   promptChangeSchema,
-  promptedChatRequestSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import { promptedChatRequestSchema } from '../../contract/prompted-chat.ts'
 import {
   CAPABILITIES,
   deploymentConfigSchema,
@@ -201,6 +202,30 @@ export const openAiErrorSchema = z.object({
   }),
 })
 
+export const messageResponseSchema = z.object({
+  id: z.string(),
+  type: z.literal('message'),
+  role: z.literal('assistant'),
+  model: z.string(),
+  content: z.array(z.looseObject({ type: z.enum(['text', 'tool_use', 'thinking', 'redacted_thinking']) })),
+  stop_reason: z.enum(['end_turn', 'max_tokens', 'stop_sequence', 'tool_use', 'refusal']),
+  stop_sequence: z.nullable(z.string()),
+  usage: z.object({
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    cache_creation_input_tokens: z.int(),
+    cache_read_input_tokens: z.int(),
+  }),
+})
+
+export const countTokensResponseSchema = z.object({ input_tokens: z.int() })
+
+export const anthropicErrorSchema = z.object({
+  type: z.literal('error'),
+  error: z.object({ type: z.string(), message: z.string(), code: z.string() }),
+  request_id: z.string(),
+})
+
 /** RFC 6749 5.2. */
 export const oauthErrorSchema = z.strictObject({
   error: z.enum(['invalid_request', 'invalid_grant', 'unsupported_grant_type', 'server_error']),
@@ -230,21 +255,25 @@ export const problemSchema = z.object({
 /** Name in `components.schemas`, and a sentence. */
 export const COMPONENTS = {
   ChatRequest: [
-    promptedChatRequestSchema,
+    promptedChatRequestSchema(),
     'A chat completion request. Fields that are not listed here pass through to the model.',
   ],
-  Message: [messageSchema, 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
+  Message: [messageSchema(), 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
   ChatResponse: [chatResponseSchema, 'The whole answer.'],
   ChatChunk: [chatChunkSchema, 'One event of a streamed answer.'],
   TextRequest: [
-    textRequestSchema,
+    textRequestSchema(),
     'A text completion request. Fields that are not listed here pass through to the model.',
   ],
   TextResponse: [textResponseSchema, 'The whole answer; the events of a stream have the same shape.'],
+  MessagesRequest: [messagesRequestSchema, 'A message to answer. Fields that are not listed here are not handed on.'],
+  MessageResponse: [messageResponseSchema, 'The whole answer.'],
+  CountTokensRequest: [countTokensRequestSchema, 'What to count.'],
+  CountTokensResponse: [countTokensResponseSchema, 'How many tokens.'],
   Usage: [usageSchema, 'What the answer cost, in tokens.'],
-  ChatTurnRequest: [chatTurnRequestSchema, 'One turn of a stored conversation. Unknown fields are refused.'],
+  ChatTurnRequest: [chatTurnRequestSchema(), 'One turn of a stored conversation. Unknown fields are refused.'],
   ChatTurnResponse: [chatTurnResponseSchema, 'The answer to the turn.'],
-  GenerateRequest: [generateRequestSchema, 'A text to continue. Unknown fields are refused.'],
+  GenerateRequest: [generateRequestSchema(), 'A text to continue. Unknown fields are refused.'],
   GenerateResponse: [generateResponseSchema, 'The continuation, without the text itself.'],
   FilterRuleRequest: [filterRuleSchema, 'One rule of the content filter: words, or kinds of data, or both.'],
   FilterRule: [filterRuleViewSchema, 'A rule as it is stored.'],
@@ -321,6 +350,7 @@ export const COMPONENTS = {
   DeploymentDeleted: [deletedDeploymentSchema, 'It is gone.'],
   Deleted: [deletedSchema, 'It is gone.'],
   OpenAiError: [openAiErrorSchema, "An error in OpenAI's envelope."],
+  AnthropicError: [anthropicErrorSchema, "An error in Anthropic's envelope."],
   OAuthError: [oauthErrorSchema, 'An error as RFC 6749 5.2 has it.'],
   Problem: [problemSchema, 'An error as RFC 9457 problem details.'],
 } as const satisfies Record<string, readonly [z.ZodMiniType, string]>
