@@ -1,7 +1,6 @@
 /** The whole Worker, 120 ms away from every store and with key-value reads 90 s stale: what test/e2e/routing-config.test.ts runs. */
-import { createApp } from '../../src/app.ts'
+import { edge } from '../../src/edge.ts'
 import type { Env } from '../../src/env.ts'
-import { wire } from '../../src/wiring.ts'
 import { distance } from '../support/distance.ts'
 
 // biome-ignore lint/performance/noBarrelFile: the platform finds the classes of Durable Objects among the entry's exports.
@@ -25,4 +24,8 @@ function farEnv(env: Env): Env {
   return known
 }
 
-export default createApp((env) => wire(farEnv(env)))
+const { fetch } = edge()
+
+export default {
+  fetch: (request, env, context) => fetch(request, farEnv(env), context),
+} satisfies ExportedHandler<Env>
