@@ -11,7 +11,7 @@ import type { Directory } from './directory/directory.ts'
 import type { Env } from './env.ts'
 import type { RequestPorts } from './http/ports.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
-import { attemptInOrder } from './routing/attempt.ts'
+import { wireAttempt } from './wiring/attempt.ts'
 import { wireBudgets } from './wiring/budgets.ts'
 import { wireCache } from './wiring/cache.ts'
 import { wireFilters } from './wiring/filters.ts'
@@ -61,7 +61,7 @@ function makeWiring(env: Env): Wiring {
     cache: wireCache(config),
     admission: limits().admission,
     budgets: wireBudgets(isolate, models().counter),
-    attempt: attemptInOrder(),
+    attempt: wireAttempt(metrics().countCall),
     meter: metrics().meter,
     drawSeed,
   }))

@@ -138,6 +138,8 @@ export type AttemptRecord = {
   deploymentId: string
   model: string
   kind: 'first' | 'retry' | 'continuation'
+  /** How a continuation took the answer up. */
+  by?: Continuation
   /** Milliseconds since 1970. */
   startedAtMs: number
   /** From the call to its first event. */

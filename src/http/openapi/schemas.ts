@@ -89,8 +89,15 @@ const tokenIds = z.optional(z.array(count))
 const filterFlags = z.array(
   z.object({ rule: z.string(), action: z.enum(['mask', 'redact', 'block']), on: z.enum(['input', 'output']), count }),
 )
-/** Of a choice, in its last event: which rules of the filter matched. */
-const choiceNote = z.optional(z.object({ flags: filterFlags }))
+/** Of a choice, in its last event: which rules of the filter matched, and where another deployment took the answer up. */
+const choiceNote = z.optional(
+  z.object({
+    flags: z.optional(filterFlags),
+    joined: z.optional(
+      z.array(z.object({ from: z.string(), to: z.string(), by: z.enum(['token_ids', 'assistant', 'instruct']) })),
+    ),
+  }),
+)
 
 /** The same where there are no choices, and that a budget ended the answer. */
 const answerNote = { flags: z.optional(filterFlags), stop_reason: z.optional(z.literal('insufficient_quota')) }
