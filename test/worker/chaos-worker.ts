@@ -34,6 +34,7 @@ const ended: AttemptRecord[] = []
 
 const meter: Meter = {
   begin: () => ({
+    waits() {},
     firstToken() {},
     end: ({ status, usage }) => {
       if (status === 'success') billed.push(usage)
