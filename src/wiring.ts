@@ -15,6 +15,7 @@ import { attemptInOrder } from './routing/attempt.ts'
 import { wireBudgets } from './wiring/budgets.ts'
 import { wireCache } from './wiring/cache.ts'
 import { wireFilters } from './wiring/filters.ts'
+import { wireHealth } from './wiring/health.ts'
 import { makeIsolate } from './wiring/isolate.ts'
 import { wireKeys } from './wiring/keys.ts'
 import { wireLimits } from './wiring/limits.ts'
@@ -28,6 +29,9 @@ export type Wiring = HttpPorts & {
   directory: Directory
   tokenCounter: TokenCounter
 }
+
+/** Of the one deployment that there is. */
+const CHECK_EVERY_MS = 10_000
 
 const made = new WeakMap<Env, Wiring>()
 
@@ -48,6 +52,11 @@ function makeWiring(env: Env): Wiring {
   const { filters, ...filterRoutes } = wireFilters(isolate)
   const { admission, ...limitRoutes } = wireLimits(isolate)
   const { spending, ...budgetRoutes } = wireBudgets(isolate, tokenCounter)
+  const { health, heartbeats, withHealth } = wireHealth(isolate, {
+    ids: () => ['inference'],
+    checkOf: () => ({ url: `${config.PERIGEE_INFERENCE_URL}/health`, intervalMs: CHECK_EVERY_MS }),
+    isAnnounced: () => false,
+  })
   const metrics = isolateMetrics({
     isKnown: models.isKnown,
     collector: () => env.METRICS.getByName('all'),
@@ -76,7 +85,9 @@ function makeWiring(env: Env): Wiring {
     ...budgetRoutes,
     sha256Hex,
     conversations: durableConversations(env.CONVERSATION),
-    metrics: metrics.reader,
+    metrics: withHealth(metrics.reader),
+    health,
+    heartbeats,
     settings: {
       bodyBytesMax: config.PERIGEE_BODY_BYTES_MAX,
       logLevel: config.PERIGEE_LOG_LEVEL,

@@ -13,6 +13,7 @@ const REPORT_EVERY_MS = 1_000
 export const ASKED_KEPT_MS = 300_000
 /** Who waits looks again so often, though nothing was heard. */
 const LOOK_AGAIN_MS = 1_000
+const CHECK_EARLY_MS = 100
 const RETRY_SECONDS_MAX = 3_600
 /** Answers on their way to isolates: far more than can be. */
 const PLACED_KEPT = 1_000
@@ -21,8 +22,10 @@ type Waiting = Waiter & { isolateId: string; settle: (answer: WaitAnswer) => voi
 
 export type RegionHealth = HealthObject & {
   deployments(): ReadonlyMap<string, RegionDeployment>
-  /** Which are to be asked now, and when the next is. Each that is told counts as asked. */
-  dueChecks(nowMs: number): { due: { id: string; url: string }[]; nextAtMs: number | undefined }
+  /** Which are to be asked now whether they are well. Each that is told counts as asked. */
+  dueChecks(nowMs: number): { id: string; url: string }[]
+  /** Undefined: none is to be asked. */
+  nextCheckAtMs(nowMs: number): number | undefined
   checked(id: string, check: LastCheck, startedAtMs: number): void
   queueLength(): number
   /** Serves whom it can. After whatever may have freed a place. */
@@ -98,6 +101,13 @@ export function regionHealth(options: {
       waiting.settle({ kind: 'place', deploymentId: found.id, isTry })
       return true
     })
+  }
+
+  function checkAtMs(id: string, now: number): number {
+    const deployment = deployments.get(id)
+    const lastAtMs = checkedAtMs.get(id)
+    if (!deployment?.described.check || lastAtMs === undefined) return now
+    return lastAtMs + checkEveryMs(deployment.described.check.intervalMs, deployment.breaker.opening() !== undefined)
   }
 
   function count(deploymentIds: readonly string[], by: 1 | -1): void {
@@ -179,19 +189,17 @@ export function regionHealth(options: {
 
     dueChecks(now) {
       forget(now)
-      let nextAtMs: number | undefined
-      const due: { id: string; url: string }[] = []
-      for (const [id, { described, breaker }] of deployments) {
-        if (!described.check) continue
-        const everyMs = checkEveryMs(described.check.intervalMs, breaker.opening() !== undefined)
-        // A tenth early is on time: an alarm may be.
-        if (now - (checkedAtMs.get(id) ?? Number.NEGATIVE_INFINITY) >= everyMs * 0.9) {
-          due.push({ id, url: described.check.url })
-          checkedAtMs.set(id, now)
-        }
-        nextAtMs = Math.min(nextAtMs ?? Number.POSITIVE_INFINITY, (checkedAtMs.get(id) ?? now) + everyMs)
-      }
-      return { due, nextAtMs }
+      return [...deployments].flatMap(([id, { described }]) => {
+        // A little early is on time: alarms are not exact, and otherwise would ring twice.
+        if (!described.check || checkAtMs(id, now) > now + CHECK_EARLY_MS) return []
+        checkedAtMs.set(id, now)
+        return [{ id, url: described.check.url }]
+      })
+    },
+
+    nextCheckAtMs(now) {
+      const times = [...deployments].flatMap(([id, { described }]) => (described.check ? [checkAtMs(id, now)] : []))
+      return times.length === 0 ? undefined : Math.min(...times)
     },
 
     checked(id, check, startedAtMs) {

@@ -3,6 +3,7 @@ import type { ErrorCode } from '../../errors.ts'
 import { ADMIN_OPERATIONS } from './admin-operations.ts'
 import { BUDGET_OPERATIONS } from './budget-operations.ts'
 import { FILTER_OPERATIONS } from './filter-operations.ts'
+import { HEALTH_OPERATIONS } from './health-operations.ts'
 import { LIMIT_OPERATIONS } from './limit-operations.ts'
 import { BODY, KEY, type Operation } from './operation.ts'
 import { PROMPT_OPERATIONS } from './prompt-operations.ts'
@@ -158,6 +159,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...ADMIN_OPERATIONS,
   ...USER_OPERATIONS,
   ...LIMIT_OPERATIONS,
+  ...HEALTH_OPERATIONS,
   'GET /metrics': {
     id: 'metrics',
     tag: 'Operation',
