@@ -81,16 +81,18 @@ export class Health extends DurableObject<Env> {
     await this.ctx.storage.setAlarm(nextAtMs)
   }
 
-  /** Waits only while it has heard of none. Open by policy: what was heard goes on while nobody answers. */
+  /** Waits for a bounded time: nobody's request does. Open by policy: what was heard goes on while nobody answers. */
   async #knowServers(): Promise<void> {
     const nowMs = Date.now()
     if (nowMs - this.#lookedAtMs >= LOOK_FOR_SERVERS_EVERY_MS) {
       this.#lookedAtMs = nowMs
-      this.#looking = this.#lookForServers()
+      const looking = this.#lookForServers().finally(() => {
+        if (this.#looking === looking) this.#looking = undefined
+      })
+      this.#looking = looking
     }
-    if (this.#servers === undefined) {
-      await Promise.race([this.#looking, new Promise((resolve) => setTimeout(resolve, LOOK_TIMEOUT_MS))])
-    }
+    if (this.#looking === undefined) return
+    await Promise.race([this.#looking, new Promise((resolve) => setTimeout(resolve, LOOK_TIMEOUT_MS))])
   }
 
   async #lookForServers(): Promise<void> {

@@ -264,6 +264,7 @@ describe('documents', () => {
     'docs/performance.md',
     'docs/users.md',
     'docs/limits.md',
+    'docs/health.md',
     'docs/security.md',
   ])('%s names only paths that exist', (document) => {
     const { named, missing } = pathsIn(read(document))
