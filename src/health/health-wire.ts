@@ -12,6 +12,8 @@ export type Described = {
   inFlightMax: number | undefined
   queue: { length: number; waitMs: number }
   check: Check | undefined
+  /** Its URL comes by heartbeat: without one it cannot be called. */
+  isAnnounced: boolean
 }
 
 /** Of one deployment, since the isolate's last report. */

@@ -93,17 +93,21 @@ export function isolateHealth(options: {
   }
 
   function describe({ id, inFlightMax, queue }: Deployment): Described {
-    return { inFlightMax, queue, check: checkOf(id) }
+    return { inFlightMax, queue, check: checkOf(id), isAnnounced: isAnnounced(id) }
+  }
+
+  /** Its server has not announced itself, as far as anybody has heard. */
+  function isMissing({ id }: Deployment): boolean {
+    return endpoints !== undefined && isAnnounced(id) && endpoints[id] === undefined
   }
 
   return {
     view(deployment) {
       const view = of(deployment).view(nowMs())
-      const isMissing = endpoints !== undefined && isAnnounced(deployment.id) && endpoints[deployment.id] === undefined
-      return isMissing ? { ...view, state: 'draining' } : view
+      return isMissing(deployment) ? { ...view, state: 'draining' } : view
     },
 
-    enter: (deployment) => of(deployment).enter(nowMs()),
+    enter: (deployment) => (isMissing(deployment) ? undefined : of(deployment).enter(nowMs())),
 
     async wait(deployments, { tenantId, deadlineMs }, signal) {
       const forMs = deadlineMs - nowMs()

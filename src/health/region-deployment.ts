@@ -1,6 +1,6 @@
 /** What is known of one deployment in a region, from the reports of its isolates and from active checks. Pure; times are those of one clock. */
 import { type Breaker, breaker } from './breaker.ts'
-import type { Described, News } from './health-wire.ts'
+import type { Described, Endpoints, News } from './health-wire.ts'
 
 /** An isolate with calls in flight reports every 10 s at least. One that was silent for longer is gone, with its calls. */
 const ISOLATE_HEARD_MS = 30_000
@@ -17,8 +17,7 @@ export type RegionDeployment = {
   readonly id: string
   described: Described
   readonly breaker: Breaker
-  /** It said so itself, when it announced itself. */
-  announcedDraining: boolean
+  /** It said so itself; or it announces itself, and has not yet or no more. */
   isDraining(): boolean
   /** Waits here, each in the queues of all deployments that would do. */
   queued: number
@@ -41,7 +40,11 @@ export type RegionDeployment = {
   perSecond(nowMs: number): { requests: number; failures: number }
 }
 
-export function regionDeployment(id: string, described: Described, random: () => number): RegionDeployment {
+export function regionDeployment(
+  id: string,
+  described: Described,
+  { random, endpoints }: { random: () => number; endpoints: () => Endpoints | undefined },
+): RegionDeployment {
   const gate = breaker(random)
   const isolates = new Map<string, { inFlight: number; given: number; atMs: number }>()
   const rates: { atMs: number; requests: number; failures: number }[] = []
@@ -78,8 +81,11 @@ export function regionDeployment(id: string, described: Described, random: () =>
     id,
     described,
     breaker: gate,
-    announcedDraining: false,
-    isDraining: () => self.announcedDraining || self.lastCheck?.code === 'draining',
+    isDraining() {
+      const heardOf = endpoints()
+      const isMissing = self.described.isAnnounced && heardOf !== undefined && heardOf[id] === undefined
+      return isMissing || heardOf?.[id]?.draining === true || self.lastCheck?.code === 'draining'
+    },
     queued: 0,
     lastFailure: undefined,
     lastCheck: undefined,

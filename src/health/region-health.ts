@@ -13,6 +13,8 @@ const REPORT_EVERY_MS = 1_000
 export const ASKED_KEPT_MS = 300_000
 /** Who waits looks again so often, though nothing was heard. */
 const LOOK_AGAIN_MS = 1_000
+/** About as long as an opening lasts, or a server takes to be replaced. */
+const RETRY_SECONDS_UNKNOWN = 10
 const CHECK_EARLY_MS = 100
 const RETRY_SECONDS_MAX = 3_600
 /** Answers on their way to isolates: far more than can be. */
@@ -51,10 +53,9 @@ export function regionHealth(options: {
     const now = nowMs()
     isolates.set(isolateId, now)
     for (const [id, one] of Object.entries(news)) {
-      const deployment = deployments.get(id) ?? regionDeployment(id, one.described, random)
+      const deployment = deployments.get(id) ?? regionDeployment(id, one.described, { random, endpoints })
       deployments.set(id, deployment)
       askedAtMs.set(id, now)
-      deployment.announcedDraining = endpoints()?.[id]?.draining ?? false
       deployment.hear(isolateId, one, now)
     }
     forget(now)
@@ -213,6 +214,8 @@ function isWorthKnowing({ open, busyForMs, othersInFlight, queued, draining }: S
   return open !== undefined || draining || busyForMs + othersInFlight + queued > 0
 }
 
+/** Infinite: nobody can say. */
 function secondsOf(ms: number): number {
+  if (ms === Number.POSITIVE_INFINITY) return RETRY_SECONDS_UNKNOWN
   return Math.min(RETRY_SECONDS_MAX, Math.max(1, Math.ceil(ms / 1_000)))
 }

@@ -213,6 +213,10 @@ test('a server that announces itself is used while it does, and not before or af
   const health = region.isolate()
   expect(await region.clock.run(health.endpointOf('a'))).toBeUndefined()
   expect(health.view(A).state).toBe('draining')
+  expect(health.enter(A)).toBeUndefined()
+  const who = { tenantId: 't', deadlineMs: region.clock.nowMs() + 9_000 }
+  const waiting = health.wait([deploymentOf({ id: 'a', queue: { length: 9, waitMs: 9_000 } })], who, never)
+  await expect(region.clock.run(waiting)).rejects.toMatchObject({ code: 'upstream_overloaded' })
   endpoints = { a: { url: 'https://one.example', draining: false } }
   await region.clock.run(health.report())
   expect(health.view(A).state).toBe('well')
