@@ -9,6 +9,7 @@ import { type Config, readConfig } from './config.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
 import type { Directory } from './directory/directory.ts'
 import type { Env } from './env.ts'
+import type { IsolateHealth } from './health/isolate-health.ts'
 import type { HttpPorts } from './http/ports.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
 import { attemptInOrder } from './routing/attempt.ts'
@@ -28,6 +29,7 @@ export type Wiring = HttpPorts & {
   config: Config
   directory: Directory
   tokenCounter: TokenCounter
+  deploymentHealth: IsolateHealth
 }
 
 /** Of the one deployment that there is. */
@@ -52,10 +54,11 @@ function makeWiring(env: Env): Wiring {
   const { filters, ...filterRoutes } = wireFilters(isolate)
   const { admission, ...limitRoutes } = wireLimits(isolate)
   const { spending, ...budgetRoutes } = wireBudgets(isolate, tokenCounter)
-  const { health, heartbeats, withHealth } = wireHealth(isolate, {
+  const { deploymentHealth, health, heartbeats, withHealth } = wireHealth(isolate, {
     ids: () => ['inference'],
     checkOf: () => ({ url: `${config.PERIGEE_INFERENCE_URL}/health`, intervalMs: CHECK_EVERY_MS }),
     isAnnounced: () => false,
+    urlProblem: () => undefined,
   })
   const metrics = isolateMetrics({
     isKnown: models.isKnown,
@@ -66,6 +69,7 @@ function makeWiring(env: Env): Wiring {
     config,
     directory: isolate.directory,
     tokenCounter,
+    deploymentHealth,
     complete: {
       models,
       prompts,

@@ -161,7 +161,7 @@ export type LimitTable = {
 export type Heartbeats = {
   /** When it was sent, in milliseconds since 1970. Throws not_configured where no secret is set, invalid_signature otherwise. `text`: the body. */
   verify(signed: { time: string | undefined; signature: string | undefined; text: string }): number
-  /** Rejects with invalid_signature for one that came before, or store_unavailable. */
+  /** Rejects with invalid_signature for one that came before, invalid_request for an address that may not be called, or store_unavailable. */
   announce(heartbeat: Heartbeat, sentAtMs: number): Promise<void>
 }
 

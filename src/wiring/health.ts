@@ -16,6 +16,8 @@ export type DeploymentTable = {
   checkOf(deploymentId: string): Check | undefined
   /** Whether its URL comes by heartbeat. */
   isAnnounced(deploymentId: string): boolean
+  /** What is wrong with an address that a server announces: a sentence's end that begins with "must". */
+  urlProblem(url: string): string | undefined
 }
 
 type HealthPorts = Pick<HttpPorts, 'heartbeats'> & {
@@ -69,6 +71,8 @@ export function wireHealth({ env, config, nowMs }: Isolate, table: DeploymentTab
         return sentAtMs
       },
       async announce(heartbeat, sentAtMs) {
+        const problem = table.urlProblem(heartbeat.url)
+        if (problem !== undefined) throw new AppError('invalid_request', `url ${problem}.`, { param: 'url' })
         const endpoints = env.ENDPOINTS.getByName('all')
         const answer = await whileStoreAnswers(Promise.resolve(endpoints.announce(heartbeat, sentAtMs)))
         if (answer.ok) return
