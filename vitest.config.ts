@@ -21,7 +21,7 @@ export default defineConfig({
         test: {
           name: 'worker',
           include: ['test/worker/**/*.test.ts'],
-          globalSetup: ['test/support/upstash/setup.ts'],
+          globalSetup: ['test/support/upstash/setup.ts', 'test/support/sagemaker/setup.ts'],
           setupFiles: ['test/worker/apply-migrations.ts'],
         },
       },

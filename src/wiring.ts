@@ -4,7 +4,6 @@
  */
 import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
-import type { TokenCounter } from './chat/ports.ts'
 import { type Config, readConfig } from './config.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
 import type { Directory } from './directory/directory.ts'
@@ -28,7 +27,6 @@ import { wireUsers } from './wiring/users.ts'
 export type Wiring = HttpPorts & {
   config: Config
   directory: Directory
-  tokenCounter: TokenCounter
   deploymentHealth: IsolateHealth
 }
 

@@ -61,7 +61,12 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
       const open: OpenAnswer = (openSignal) =>
         ports.attempt(
           route,
-          { ...prepareRequest(request, ports.drawSeed), requestId: call.requestId, facts: requestFacts(call, request) },
+          {
+            ...prepareRequest(request, ports.drawSeed),
+            requestId: call.requestId,
+            tenantId: principal.tenantId,
+            facts: requestFacts(call, request),
+          },
           openSignal,
         )
       const { answer, note, paidByOthers } = await openedAnswer(look, open, signal)

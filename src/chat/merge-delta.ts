@@ -61,3 +61,7 @@ function mergedList(whole: unknown[], pieces: readonly unknown[]): unknown[] {
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
+
+export function listOfFields(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.filter(isFields) : []
+}

@@ -68,6 +68,8 @@ export type UpstreamCall = {
   seed: number
   drawnSeed: boolean
   requestId: string
+  /** For endpoints that keep what tenants said apart. */
+  tenantId?: string
   timeouts: Timeouts
   /** Goes on with an answer from its tokens; only for deployments whose `continuation` has token_ids. */
   continueFrom?: Continue

@@ -3,7 +3,7 @@
  * Long, because it is a list of types with nothing between them: one place to see what HTTP asks of the rest.
  */
 
-import type { CompletePorts, Principal } from '../chat/ports.ts'
+import type { CompletePorts, Principal, TokenCounter } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
 import type { FilterRule } from '../contract/filter-rules.ts'
 import type { Heartbeat, ServerLoad } from '../contract/heartbeat.ts'
@@ -397,6 +397,7 @@ export type HttpSettings = {
 /** Everything the HTTP layer may use, made once per isolate by src/wiring.ts. */
 export type HttpPorts = {
   complete: CompletePorts
+  tokenCounter: TokenCounter
   keys: Keys
   accessTokens: AccessTokens
   signIn: SignIn

@@ -26,6 +26,7 @@ import { endpointHeartbeat } from './routes/endpoint-heartbeat.ts'
 import { generate } from './routes/generate.ts'
 import { health } from './routes/health.ts'
 import { changeLimit, createLimit, deleteLimit, listLimits, retrieveLimit } from './routes/limits.ts'
+import { countMessageTokens, messages } from './routes/messages.ts'
 import { metrics } from './routes/metrics.ts'
 import { listModels, retrieveModel } from './routes/models.ts'
 import { moderations } from './routes/moderations.ts'
@@ -51,6 +52,8 @@ import {
 export const routes: readonly Route[] = [
   chatCompletions,
   completions,
+  messages,
+  countMessageTokens,
   listModels,
   retrieveModel,
   chat,

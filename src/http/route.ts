@@ -6,8 +6,8 @@ import type { Env } from '../env.ts'
 import type { AppError } from '../errors.ts'
 import type { HttpPorts, RequestEntry } from './ports.ts'
 
-/** `openai`: its error envelope, on its own routes. `oauth`: RFC 6749 5.2, on /auth/token. `problem`: RFC 9457, on all others. */
-export type ErrorShape = 'openai' | 'oauth' | 'problem'
+/** `openai`, `anthropic`: their error envelopes, on their own routes. `oauth`: RFC 6749 5.2, on /auth/token. `problem`: RFC 9457, on all others. */
+export type ErrorShape = 'openai' | 'anthropic' | 'oauth' | 'problem'
 
 /** `content`: the configured bound, for bodies that may hold images. `text`: TEXT_BODY_BYTES_MAX at most. `small`: SMALL_BODY_BYTES_MAX. */
 export type BodyKind = 'content' | 'text' | 'small'

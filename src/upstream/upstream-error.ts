@@ -37,14 +37,18 @@ export function errorFromStatus(status: number, body: unknown, retryAfter: strin
       ...(param === undefined ? {} : { param }),
     })
   }
-  const retryAfterSeconds = readRetryAfter(retryAfter)
+  return upstreamError(code, cause, readRetryAfter(retryAfter))
+}
+
+/** An error that says nothing of the request: the code has a sentence of its own. */
+export function upstreamError(code: ErrorCode, cause: Error, retryAfterSeconds?: number): AppError {
   return new AppError(code, MESSAGES[code] ?? 'The model cannot be reached.', {
     cause,
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   })
 }
 
-const CODES: Readonly<Record<number, ErrorCode>> = {
+export const CODES: Readonly<Record<number, ErrorCode>> = {
   // Our credentials, our model name, our path: the caller's key and request are fine.
   401: 'upstream_misconfigured',
   403: 'upstream_misconfigured',
@@ -110,7 +114,7 @@ function safe(text: string | undefined): string | undefined {
 }
 
 /** Seconds, or an HTTP date that we do not honour: the endpoint's clock is not ours. */
-function readRetryAfter(text: string | null): number | undefined {
+export function readRetryAfter(text: string | null): number | undefined {
   if (text === null || !/^\d{1,9}$/.test(text)) return undefined
   return Math.min(Number(text), RETRY_AFTER_SECONDS_MAX)
 }

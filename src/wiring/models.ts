@@ -2,7 +2,7 @@
 import type { Deployment, Models, TokenCounter } from '../chat/ports.ts'
 import type { Config } from '../config.ts'
 import { configuredModels } from '../upstream/configured-models.ts'
-import { openaiUpstream } from '../upstream/openai-upstream.ts'
+import { inferenceUpstream } from '../upstream/inference-upstream.ts'
 import { tokenCounter } from '../upstream/token-counter.ts'
 
 export function wireModels(config: Config): { models: Models; tokenCounter: TokenCounter } {
@@ -31,7 +31,7 @@ export function wireModels(config: Config): { models: Models; tokenCounter: Toke
       betweenTokens: config.PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS,
       total: config.PERIGEE_TOTAL_TIMEOUT_MS,
     },
-    upstream: openaiUpstream({ ...endpoint, endsResponse: true, gathers: true }),
+    upstream: inferenceUpstream(endpoint),
   }
   return {
     models: configuredModels(config.PERIGEE_DEFAULT_MODEL, deployment),

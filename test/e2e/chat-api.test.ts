@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeStateDir, type Stack, startStack } from '../support/stack.ts'
@@ -251,5 +252,44 @@ describe('the plain routes', () => {
     const refused = await fetch(`${stack.url}/metrics`)
     expect(refused.status).toBe(401)
     expect(refused.headers.get('www-authenticate')).toContain('Bearer')
+  })
+})
+
+describe("Anthropic's official client", () => {
+  const ask = { model: MODEL, max_tokens: 32, temperature: 0, messages: SEVEN_PLUS_FIVE }
+  const client = () => new Anthropic({ baseURL: stack.url, apiKey: stack.key, maxRetries: 0 })
+
+  test('streams the very answer that it also gets whole, and as many tokens as it counted', async () => {
+    const whole = await client().messages.create(ask)
+    const streamed = await client().messages.stream(ask).finalMessage()
+    const [block] = whole.content
+    expect(block?.type === 'text' && block.text).toContain('12')
+    expect(streamed.content).toEqual(whole.content)
+    const { input_tokens } = await client().messages.countTokens({ model: MODEL, messages: SEVEN_PLUS_FIVE })
+    const { usage } = streamed
+    expect(usage.input_tokens + (usage.cache_read_input_tokens ?? 0)).toBe(input_tokens)
+  })
+
+  test('has its tool called with arguments that fit the schema, and goes on with the result', async () => {
+    const input_schema = {
+      type: 'object' as const,
+      properties: { city: { type: 'string', enum: ['Paris', 'Oslo'] } },
+      required: ['city'],
+    }
+    const tools = [{ name: 'weather', description: 'The weather of a city.', input_schema }]
+    const question = [{ role: 'user' as const, content: 'How is the weather in Paris?' }]
+    const forced = { ...ask, max_tokens: 64, tools, messages: question }
+    const called = await client().messages.create({ ...forced, tool_choice: { type: 'tool', name: 'weather' } })
+    const call = called.content.find((block) => block.type === 'tool_use')
+    if (!call) throw new Error(`no call in ${JSON.stringify(called)}`)
+    expect(called.stop_reason).toBe('tool_use')
+    expect(['Paris', 'Oslo']).toContain((call.input as { city: string }).city)
+    const result = { type: 'tool_result' as const, tool_use_id: call.id, content: 'Sunny.' }
+    const answer = await client().messages.create({
+      ...ask,
+      tools,
+      messages: [...question, { role: 'assistant', content: called.content }, { role: 'user', content: [result] }],
+    })
+    expect(answer.content.length).toBeGreaterThan(0)
   })
 })

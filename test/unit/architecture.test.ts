@@ -118,7 +118,7 @@ const PACKAGES: Record<string, RegExp> = {
   'budgets/': /^(cloudflare:workers|node:buffer)$/,
   'auth/': /^(node:crypto|cloudflare:workers|jose|zod\/mini)$/,
   'cache/': /^(node:crypto|@upstash\/redis\/cloudflare)$/,
-  'upstream/': /^zod\/mini$/,
+  'upstream/': /^(zod\/mini|@aws-sdk\/client-sagemaker-runtime)$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
   'health/': /^(cloudflare:workers|node:crypto)$/,
   'limits/': /^(cloudflare:workers|zod\/mini|@upstash\/ratelimit|@upstash\/redis\/cloudflare)$/,

@@ -146,10 +146,12 @@ describe('the route table', () => {
     expect(routes.filter((route) => route.access === 'open').map((route) => route.path)).toEqual(OPEN_ROUTES)
   })
 
-  test("answers OpenAI's envelope on its routes, OAuth's where tokens are given, and problem details elsewhere", () => {
+  test("answers OpenAI's and Anthropic's envelopes on their routes, OAuth's where tokens are given, and problem details elsewhere", () => {
     const OURS = /^\/v1\/(prompts)(\/|$)/
-    const shape = (path: string) =>
-      path.startsWith('/v1/') && !OURS.test(path) ? 'openai' : path === '/auth/token' ? 'oauth' : 'problem'
+    const shape = (path: string) => {
+      if (path.startsWith('/v1/messages')) return 'anthropic'
+      return path.startsWith('/v1/') && !OURS.test(path) ? 'openai' : path === '/auth/token' ? 'oauth' : 'problem'
+    }
     expect(routes.filter((route) => route.errors !== shape(route.path))).toEqual([])
   })
 

@@ -1,5 +1,5 @@
 /**
- * `Authorization: Bearer ...` to a principal: an API key (only its hash is looked up), or an access token. Nothing of either is kept or
+ * `Authorization: Bearer ...`, or `x-api-key: ...`, to a principal: an API key (only its hash is looked up), or an access token. Nothing of either is kept or
  * logged.
  */
 import type { MiddlewareHandler } from 'hono'
@@ -16,8 +16,9 @@ import type { AppContext, AppEnv } from '../route.ts'
 export function authenticate(access: 'authenticated' | { scope: Scope }): MiddlewareHandler<AppEnv> {
   return async (context, next) => {
     const header = context.req.header('authorization')
-    const token = bearerToken(header)
-    if (token === undefined) throw noValidKey(header !== undefined)
+    // Anthropic's clients name it so. Where both are given the standard one counts.
+    const token = bearerToken(header ?? bearerOf(context.req.header('x-api-key')))
+    if (token === undefined) throw noValidKey(header !== undefined || context.req.header('x-api-key') !== undefined)
     const { keys, accessTokens, sha256Hex } = context.get('ports')
     const isToken = isCompactJws(token)
     const found = isToken ? accessTokens.verify(token) : keys.find(sha256Hex(token), usedFrom(context))
@@ -31,6 +32,10 @@ export function authenticate(access: 'authenticated' | { scope: Scope }): Middle
   }
 }
 
+function bearerOf(key: string | undefined): string | undefined {
+  return key === undefined ? undefined : `Bearer ${key}`
+}
+
 function usedFrom(context: AppContext): UsedFrom {
   return { origin: context.req.header('origin'), address: context.req.header('cf-connecting-ip') }
 }
@@ -39,7 +44,7 @@ function usedFrom(context: AppContext): UsedFrom {
 function noValidKey(isGiven: boolean): AppError {
   return new AppError(
     'invalid_api_key',
-    'No valid API key was given. Send it as "Authorization: Bearer <key>".',
+    'No valid API key was given. Send it as "Authorization: Bearer <key>" or as "x-api-key: <key>".',
     isGiven ? { challenge: 'invalid_token' } : {},
   )
 }

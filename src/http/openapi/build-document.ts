@@ -35,6 +35,7 @@ export function buildOpenApiDocument(options: { routes: readonly Route[]; versio
     security: [{ apiKey: [] }],
     tags: [
       { name: 'Completions', description: 'Answers from a model, nothing stored.' },
+      { name: 'Messages', description: "The same in Anthropic's shape." },
       { name: 'Conversations', description: 'The history is kept for you.' },
       { name: 'Models', description: 'What there is to ask.' },
       { name: 'Prompts', description: 'Templates that are stored, versioned and filled here.' },
@@ -108,11 +109,13 @@ function answerObject(answer: Operation['answers'][string]): Json {
 
 const ERROR_MEDIA: Record<ErrorShape, string> = {
   openai: 'application/json',
+  anthropic: 'application/json',
   oauth: 'application/json',
   problem: 'application/problem+json',
 }
 const ERROR_SCHEMAS: Record<ErrorShape, ComponentName> = {
   openai: 'OpenAiError',
+  anthropic: 'AnthropicError',
   oauth: 'OAuthError',
   problem: 'Problem',
 }

@@ -48,7 +48,29 @@ const PROVIDER = {
   tenants: 'From values of that claim to ids of tenants. Who has none, or several, is refused.',
 }
 
+const MESSAGE_PROMPT = {
+  model: SAMPLING.model,
+  messages: 'The conversation so far, oldest first: text, images, tool calls and their results, thinking.',
+  system: 'What stands before the conversation.',
+  tools: 'What the model may call; the caller runs them.',
+  tool_choice: 'Whether it may, must or must not, or which.',
+  thinking: 'Handed on to the model.',
+}
+
 export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>> = {
+  MessagesRequest: {
+    ...MESSAGE_PROMPT,
+    max_tokens: SAMPLING.max_tokens,
+    stop_sequences: 'Texts at which the answer ends.',
+    stream: SAMPLING.stream,
+    temperature: SAMPLING.temperature,
+    top_p: SAMPLING.top_p,
+    top_k: SAMPLING.top_k,
+    metadata: '`user_id`: for whom the caller asks; counted apart.',
+    mcp_servers: 'Must be empty or absent.',
+    container: 'Must be null or absent.',
+  },
+  CountTokensRequest: MESSAGE_PROMPT,
   ChatRequest: {
     ...SAMPLING,
     prompt:

@@ -6,6 +6,7 @@ export type Operation = {
   id: string
   tag:
     | 'Completions'
+    | 'Messages'
     | 'Models'
     | 'Conversations'
     | 'Prompts'
@@ -50,3 +51,16 @@ export const PAGE_QUERY = {
 export const TENANT_QUERY = {
   tenant_id: 'Another tenant than your own: needs the scope `tenants:read`, to write `tenants:write`.',
 } as const
+
+/** Of routes that ask a model. */
+export const MODEL: readonly ErrorCode[] = [
+  'model_not_found',
+  'context_length_exceeded',
+  'upstream_rejected',
+  'upstream_rate_limited',
+  'upstream_unavailable',
+  'upstream_misconfigured',
+  'upstream_interrupted',
+  'upstream_overloaded',
+  'upstream_timeout',
+]

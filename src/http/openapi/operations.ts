@@ -1,25 +1,14 @@
 /** What the OpenAPI document says of each route beyond the route table. Not in the bundle: see schemas.ts. */
-import type { ErrorCode } from '../../errors.ts'
 import { ADMIN_OPERATIONS } from './admin-operations.ts'
 import { BUDGET_OPERATIONS } from './budget-operations.ts'
 import { FILTER_OPERATIONS } from './filter-operations.ts'
 import { HEALTH_OPERATIONS } from './health-operations.ts'
 import { LIMIT_OPERATIONS } from './limit-operations.ts'
-import { BODY, KEY, type Operation } from './operation.ts'
+import { MESSAGE_OPERATIONS } from './message-operations.ts'
+import { BODY, KEY, MODEL, type Operation } from './operation.ts'
 import { PROMPT_OPERATIONS } from './prompt-operations.ts'
 import { USER_OPERATIONS } from './user-operations.ts'
 
-const MODEL: readonly ErrorCode[] = [
-  'model_not_found',
-  'context_length_exceeded',
-  'upstream_rejected',
-  'upstream_rate_limited',
-  'upstream_unavailable',
-  'upstream_misconfigured',
-  'upstream_interrupted',
-  'upstream_overloaded',
-  'upstream_timeout',
-]
 const COMPLETION = [...KEY, ...BODY, ...MODEL, 'content_blocked', 'insufficient_quota', 'store_unavailable'] as const
 
 const ALIAS = 'smollm2-135m-instruct'
@@ -153,6 +142,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answers: { 'application/json': { schema: 'GenerateResponse', example: { generated_text: ' four, five, six,' } } },
     errors: COMPLETION,
   },
+  ...MESSAGE_OPERATIONS,
   ...PROMPT_OPERATIONS,
   ...BUDGET_OPERATIONS,
   ...FILTER_OPERATIONS,

@@ -12,6 +12,7 @@ import { heartbeatSchema, serverLoadSchema } from '../../contract/heartbeat.ts'
 import { identityProviderChangeSchema, newIdentityProviderSchema } from '../../contract/identity-providers.ts'
 import { createKeySchema, patchKeySchema, rotateKeySchema } from '../../contract/keys.ts'
 import { LIMIT_DIMENSIONS, LIMIT_KINDS, limitChangeSchema, newLimitSchema } from '../../contract/limits.ts'
+import { countTokensRequestSchema, messagesRequestSchema } from '../../contract/messages.ts'
 import { moderationRequestSchema } from '../../contract/moderation.ts'
 import {
   labelChangeSchema,
@@ -189,6 +190,30 @@ export const openAiErrorSchema = z.object({
   }),
 })
 
+export const messageResponseSchema = z.object({
+  id: z.string(),
+  type: z.literal('message'),
+  role: z.literal('assistant'),
+  model: z.string(),
+  content: z.array(z.looseObject({ type: z.enum(['text', 'tool_use', 'thinking', 'redacted_thinking']) })),
+  stop_reason: z.enum(['end_turn', 'max_tokens', 'stop_sequence', 'tool_use', 'refusal']),
+  stop_sequence: z.nullable(z.string()),
+  usage: z.object({
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    cache_creation_input_tokens: z.int(),
+    cache_read_input_tokens: z.int(),
+  }),
+})
+
+export const countTokensResponseSchema = z.object({ input_tokens: z.int() })
+
+export const anthropicErrorSchema = z.object({
+  type: z.literal('error'),
+  error: z.object({ type: z.string(), message: z.string(), code: z.string() }),
+  request_id: z.string(),
+})
+
 /** RFC 6749 5.2. */
 export const oauthErrorSchema = z.strictObject({
   error: z.enum(['invalid_request', 'invalid_grant', 'unsupported_grant_type', 'server_error']),
@@ -227,6 +252,10 @@ export const COMPONENTS = {
     'A text completion request. Fields that are not listed here pass through to the model.',
   ],
   TextResponse: [textResponseSchema, 'The whole answer; the events of a stream have the same shape.'],
+  MessagesRequest: [messagesRequestSchema, 'A message to answer. Fields that are not listed here are not handed on.'],
+  MessageResponse: [messageResponseSchema, 'The whole answer.'],
+  CountTokensRequest: [countTokensRequestSchema, 'What to count.'],
+  CountTokensResponse: [countTokensResponseSchema, 'How many tokens.'],
   Usage: [usageSchema, 'What the answer cost, in tokens.'],
   ChatTurnRequest: [chatTurnRequestSchema, 'One turn of a stored conversation. Unknown fields are refused.'],
   ChatTurnResponse: [chatTurnResponseSchema, 'The answer to the turn.'],
@@ -303,6 +332,7 @@ export const COMPONENTS = {
   IdentityProviderList: [identityProviderListSchema, 'All outside identity providers.'],
   Deleted: [deletedSchema, 'It is gone.'],
   OpenAiError: [openAiErrorSchema, "An error in OpenAI's envelope."],
+  AnthropicError: [anthropicErrorSchema, "An error in Anthropic's envelope."],
   OAuthError: [oauthErrorSchema, 'An error as RFC 6749 5.2 has it.'],
   Problem: [problemSchema, 'An error as RFC 9457 problem details.'],
 } as const satisfies Record<string, readonly [z.ZodMiniType, string]>

@@ -1,5 +1,6 @@
 /** The shapes that an error takes on the wire. All of them from the one table, all with the request id. */
 import type { OpenAiErrorBody } from '../../contract/chat-completion.ts'
+import type { MessageError, MessageErrorType } from '../../contract/messages.ts'
 import { type AppError, ERRORS } from '../../errors.ts'
 import type { ErrorShape } from '../route.ts'
 
@@ -17,12 +18,14 @@ export function errorResponse(error: AppError, shape: ErrorShape, requestId: str
 
 const CONTENT_TYPES: Record<ErrorShape, string> = {
   openai: 'application/json',
+  anthropic: 'application/json',
   oauth: 'application/json',
   problem: 'application/problem+json',
 }
 
 const BODIES: Record<ErrorShape, (error: AppError, requestId: string) => object> = {
   openai: openAiError,
+  anthropic: anthropicError,
   oauth: oauthError,
   problem: problemDetails,
 }
@@ -38,6 +41,25 @@ export function openAiError(error: AppError, requestId: string): OpenAiErrorBody
       request_id: requestId,
     },
   }
+}
+
+/** Also the `data` of an error event. Anthropic's has no `code`; its clients leave fields that they do not know alone. */
+export function anthropicError(error: AppError, requestId: string): MessageError {
+  const { status } = ERRORS[error.code]
+  const type = ANTHROPIC_TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error')
+  const message = error.param === undefined ? error.message : `${error.param}: ${error.message}`
+  return { type: 'error', error: { type, message, code: error.code }, request_id: requestId }
+}
+
+/** By the status that Anthropic's own errors have. */
+const ANTHROPIC_TYPES: Readonly<Record<number, MessageErrorType>> = {
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+  503: 'overloaded_error',
+  504: 'timeout_error',
 }
 
 /** RFC 6749 5.2 has a short list of codes; ours is the description. A code outside the list becomes the nearest of it. */

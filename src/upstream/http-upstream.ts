@@ -1,0 +1,91 @@
+/** An endpoint that is asked by a POST of JSON and answers with server-sent events. Maps in, calls, maps out; no policy. */
+import type { ModelRequest, Upstream, UpstreamCall } from '../chat/ports.ts'
+import { AppError } from '../errors.ts'
+import { byteReader, type Gathering } from './byte-reader.ts'
+import { openCall } from './open-call.ts'
+import { errorFromStatus } from './upstream-error.ts'
+import type { WireBody } from './wire-body.ts'
+
+/** Of an error's body. Enough for any message that we would forward. */
+const ERROR_BODY_BYTES_MAX = 65_536
+
+export type HttpEndpoint = {
+  /** Without the `/v1`. */
+  baseUrl: string
+  /** Sent as a bearer token. */
+  apiKey?: string | undefined
+  /** Sent with every call. Ours go before them. */
+  headers?: Readonly<Record<string, string>> | undefined
+  fetch: typeof fetch
+}
+
+export type HttpDialect = {
+  body: WireBody
+  /** How a call's answer may be read once it has begun. */
+  gathering: (call: UpstreamCall) => Gathering | undefined
+}
+
+/** Every rejection of `open` is an AppError. */
+export function httpUpstream(endpoint: HttpEndpoint, dialect: HttpDialect): Upstream {
+  const base = endpoint.baseUrl.replace(/\/+$/, '')
+  const urls: Record<ModelRequest['kind'], string> = {
+    chat: `${base}/v1/chat/completions`,
+    text: `${base}/v1/completions`,
+  }
+  const fixedHeaders: Record<string, string> = {
+    ...endpoint.headers,
+    'content-type': 'application/json',
+    accept: 'text/event-stream',
+    ...(endpoint.apiKey === undefined ? {} : { authorization: `Bearer ${endpoint.apiKey}` }),
+  }
+
+  return {
+    open: (call, signal) =>
+      openCall(call, signal, {
+        answersWithinMs: call.timeouts.connect,
+        async ask(connection, answered) {
+          const response = await endpoint.fetch(urls[call.request.kind], {
+            method: 'POST',
+            headers: { ...fixedHeaders, 'x-request-id': call.requestId },
+            body: JSON.stringify(dialect.body(call)),
+            redirect: 'manual',
+            signal: connection,
+          })
+          answered()
+          if (response.status !== 200) throw await refusal(response)
+          if (!response.body || !response.headers.get('content-type')?.startsWith('text/event-stream')) {
+            const cause = new Error(`Expected an event stream, got ${response.headers.get('content-type')}.`)
+            throw new AppError('upstream_misconfigured', 'The model is set up wrongly on our side.', { cause })
+          }
+          return { bytes: byteReader(response.body), gathering: dialect.gathering(call) }
+        },
+      }),
+  }
+}
+
+async function refusal(response: Response): Promise<AppError> {
+  const text = await readStart(response)
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch {
+    // Not JSON, or longer than we read: the status alone decides.
+  }
+  return errorFromStatus(response.status, body, response.headers.get('retry-after'))
+}
+
+/** The body up to ERROR_BODY_BYTES_MAX; the rest is not read. */
+async function readStart(response: Response): Promise<string> {
+  if (!response.body) return ''
+  const reader = response.body.getReader()
+  const utf8 = new TextDecoder()
+  let text = ''
+  for (let bytes = 0; bytes < ERROR_BODY_BYTES_MAX; ) {
+    const { done, value } = await reader.read()
+    if (done) return text
+    bytes += value.byteLength
+    text += utf8.decode(value, { stream: true })
+  }
+  await reader.cancel()
+  return text
+}
