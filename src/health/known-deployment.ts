@@ -99,8 +99,8 @@ export function knownDeployment(
         if (isOver) return
         isOver = true
         const nowMs = clock()
-        // It began before it opened: what it tells is known.
-        const isLate = gate.generation() !== generation && !isTry
+        // It opened or closed since: what this call tells is known. Another's try may have been quicker than this one.
+        const isLate = gate.generation() !== generation || (isTry && !hasBegun && !gate.opening())
         switch (verdictOn(failure?.code)) {
           case 'alive':
             news.ok += 1
@@ -131,10 +131,11 @@ export function knownDeployment(
             const code = failure?.code ?? 'upstream_unavailable'
             news.failed += isLate ? 0 : 1
             news.lastFailure = { code, agoMs: nowMs }
+            if (isLate) break
             if (isTry && !hasBegun) {
               gate.open(nowMs, code)
               openedHere(code)
-            } else if (!isLate && gate.count(nowMs, { ok: 0, failed: 1, code })) openedHere(code)
+            } else if (gate.count(nowMs, { ok: 0, failed: 1, code })) openedHere(code)
             break
           }
         }
@@ -147,6 +148,7 @@ export function knownDeployment(
   function closed(): void {
     gate.close()
     isOwnOpening = false
+    mayTry = false
   }
 
   function recovered(): void {
@@ -196,10 +198,11 @@ export function knownDeployment(
       const heardUntilMs = nowMs + (heard?.busyForMs ?? 0)
       if (heardUntilMs > busyUntilMs + ROUND_TRIP_MS_MOST) busyUntilMs = heardUntilMs
       // What happened here meanwhile is newer.
-      if (news.open?.isNew || news.recovered || isTrying) return
-      mayTry = heard?.mayTry ?? false
-      if (heard?.open) gate.hear(nowMs, heard.open.forMs, heard.open.code)
-      else closed()
+      if (news.open?.isNew || news.recovered) return
+      if (!heard?.open) return closed()
+      if (isTrying) return
+      mayTry = heard.mayTry
+      gate.hear(nowMs, heard.open.forMs, heard.open.code)
     },
 
     touch() {

@@ -1,6 +1,7 @@
 /** What isolates know of deployments, alone and from each other, over the Health object of their region; in virtual time. */
 import { expect, test } from 'vitest'
 import { AppError, type ErrorCode } from '../../../src/errors.ts'
+import type { IsolateHealth } from '../../../src/health/isolate-health.ts'
 import { call, healthRegion } from '../../support/health-region.ts'
 import { deploymentOf } from '../../support/routes.ts'
 
@@ -148,6 +149,44 @@ test('when its time is over one call of all isolates tries, and when it is answe
     await region.clock.advance(50)
   }
   expect(isolates.map((one) => one.view(A).state)).toEqual(isolates.map(() => 'well'))
+})
+
+test('a try that hangs keeps nobody out for long, and its failure afterwards opens nothing again', async () => {
+  const region = healthRegion()
+  const [first, second] = [region.isolate(), region.isolate()]
+  call(second, A)
+  await region.clock.advance(1_100)
+  fail(first)
+  while (second.view(A).state === 'well') {
+    call(second, B)
+    await region.clock.advance(50)
+  }
+  const tryOf = async (health: IsolateHealth) => {
+    for (let i = 0; i < 200; i++) {
+      call(health, B)
+      health.view(A)
+      const entered = health.enter(A)
+      if (entered) return entered
+      await region.clock.advance(50)
+    }
+    throw new Error('nobody may try')
+  }
+  const hangs = await tryOf(first)
+  const startedAtMs = region.clock.nowMs()
+  const answers = await tryOf(second)
+  expect(region.clock.nowMs() - startedAtMs).toBeLessThan(5_500)
+  answers.firstEvent()
+  answers.end(undefined)
+  await region.clock.advance(1_500)
+  call(first, B)
+  await region.clock.advance(1_500)
+  expect(first.view(A).state).toBe('well')
+  hangs.end({ code: 'upstream_timeout' })
+  for (let i = 0; i < 60; i++) {
+    for (const one of [first, second]) call(one, B)
+    await region.clock.advance(50)
+  }
+  expect([first.view(A).state, second.view(A).state]).toEqual(['well', 'well'])
 })
 
 test('while the object is down each isolate goes on with what it sees, and tries by itself', async () => {
