@@ -30,9 +30,6 @@ export type Wiring = HttpPorts & {
   deploymentHealth: IsolateHealth
 }
 
-/** Of the one deployment that there is. */
-const CHECK_EVERY_MS = 10_000
-
 const made = new WeakMap<Env, Wiring>()
 
 /** The same wiring for the same env. Throws when a setting is wrong. */
@@ -47,17 +44,14 @@ export function wire(env: Env): Wiring {
 function makeWiring(env: Env): Wiring {
   const config = readConfig(env)
   const isolate = makeIsolate(env, config)
-  const { models, tokenCounter } = wireModels(config)
+  const { models, counter, estimatingCounter, watched, ...modelRoutes } = wireModels(isolate, (id) =>
+    deploymentHealth.endpointOf(id),
+  )
   const { prompts, ...promptRoutes } = wirePrompts(isolate)
   const { filters, ...filterRoutes } = wireFilters(isolate)
   const { admission, ...limitRoutes } = wireLimits(isolate)
-  const { spending, ...budgetRoutes } = wireBudgets(isolate, tokenCounter)
-  const { deploymentHealth, health, heartbeats, withHealth } = wireHealth(isolate, {
-    ids: () => ['inference'],
-    checkOf: () => ({ url: `${config.PERIGEE_INFERENCE_URL}/health`, intervalMs: CHECK_EVERY_MS }),
-    isAnnounced: () => false,
-    urlProblem: () => undefined,
-  })
+  const { spending, ...budgetRoutes } = wireBudgets(isolate, counter)
+  const { deploymentHealth, health, heartbeats, withHealth } = wireHealth(isolate, watched)
   const metrics = isolateMetrics({
     isKnown: models.isKnown,
     collector: () => env.METRICS.getByName('all'),
@@ -66,7 +60,7 @@ function makeWiring(env: Env): Wiring {
   return {
     config,
     directory: isolate.directory,
-    tokenCounter,
+    tokenCounter: estimatingCounter,
     deploymentHealth,
     complete: {
       models,
@@ -81,6 +75,7 @@ function makeWiring(env: Env): Wiring {
     },
     ...wireKeys(isolate),
     ...wireUsers(isolate),
+    ...modelRoutes,
     ...promptRoutes,
     ...filterRoutes,
     ...limitRoutes,

@@ -193,7 +193,15 @@ export type Models = {
   isKnown(alias: string): boolean
 }
 
-export type ListedModel = { alias: string; createdAt: number }
+export type ListedModel = {
+  alias: string
+  /** Seconds since 1970. */
+  createdAt: number
+  /** What at least one of its deployments can do. */
+  capabilities: readonly Capability[]
+  /** The longest context among its deployments; undefined where none says. */
+  contextTokens: number | undefined
+}
 
 /** Counts prompt tokens with the model's own tokenizer and chat template. Rejects with an AppError. */
 export type TokenCounter = {

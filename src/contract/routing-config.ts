@@ -181,3 +181,13 @@ export const routingConfigSchema = z.strictObject({
   models: z.record(aliasSchema, modelConfigSchema),
 })
 export type RoutingConfig = z.infer<typeof routingConfigSchema>
+
+/** Of versions of the document. 0 is what the settings say. */
+export const VERSION_MAX = 999_999_999
+/** Where a list of versions goes on. */
+export const routingCursorSchema = z.string().check(z.regex(/^\d{1,9}$/, 'must be a `next` of this list'))
+export const versionCommentSchema = z.string().check(z.maxLength(500))
+export const rollbackSchema = z.strictObject({
+  version: z.int().check(z.minimum(0), z.maximum(VERSION_MAX)),
+  comment: z.optional(versionCommentSchema),
+})

@@ -12,7 +12,8 @@ import type { Isolate } from './isolate.ts'
 
 /** What the configuration says of deployments, as this isolate knows it. */
 export type DeploymentTable = {
-  ids(): readonly string[]
+  /** Rejects with store_unavailable while nobody has ever known. */
+  ids(): Promise<readonly string[]>
   checkOf(deploymentId: string): Check | undefined
   /** Whether its URL comes by heartbeat. */
   isAnnounced(deploymentId: string): boolean
@@ -51,9 +52,12 @@ export function wireHealth({ env, config, nowMs }: Isolate, table: DeploymentTab
       const where = (asked as Region | undefined) ?? region ?? 'all'
       // What this isolate saw is in it, where the object answers at all.
       await deploymentHealth.report().catch(() => undefined)
-      const status = await whileStoreAnswers(Promise.resolve(objectOf(where).status()))
+      const [status, configured] = await Promise.all([
+        whileStoreAnswers(Promise.resolve(objectOf(where).status())),
+        table.ids().catch(() => []),
+      ])
       const heard = new Set(status.deployments.map(({ id }) => id))
-      const unheard = table.ids().filter((id) => !heard.has(id))
+      const unheard = configured.filter((id) => !heard.has(id))
       const deployments = [...status.deployments, ...unheard.map(unheardOf)]
       return { ...status, region: where, deployments: deployments.sort((a, b) => (a.id < b.id ? -1 : 1)) }
     },

@@ -39,7 +39,7 @@ export function modelsOf(...routes: readonly Route[]): Models {
   const find = (alias: string) => routes.find((route) => route.alias === alias)
   return {
     routeOf: find,
-    list: () => routes.map(({ alias }) => ({ alias, createdAt: 0 })),
+    list: () => routes.map(({ alias }) => ({ alias, createdAt: 0, capabilities: [], contextTokens: undefined })),
     isKnown: (alias) => find(alias) !== undefined,
   }
 }

@@ -261,6 +261,7 @@ describe('documents', () => {
     'docs/testing.md',
     'docs/storage.md',
     'docs/budgets.md',
+    'docs/routing.md',
     'docs/performance.md',
     'docs/users.md',
     'docs/limits.md',

@@ -19,11 +19,11 @@ const never = new AbortController().signal
 
 let regions = 0
 let region = ''
-let now = 0
-beforeEach(() => {
+beforeEach(async () => {
   regions += 1
   region = `region-${regions}`
-  now = Date.now()
+  // What a test configured is for that test alone.
+  await env.DB.prepare('DELETE FROM routing_version').run()
 })
 
 afterEach(() => {
@@ -32,8 +32,7 @@ afterEach(() => {
 })
 
 function passSeconds(seconds: number): void {
-  now += seconds * 1_000
-  vi.useFakeTimers({ toFake: ['Date'], now })
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1_000 })
 }
 
 function isolate(checkOf: (id: string) => Check | undefined = () => undefined, isAnnounced = false): IsolateHealth {
@@ -261,6 +260,42 @@ describe('servers that announce themselves', () => {
       400,
       expect.objectContaining({ code: 'invalid_request', param }),
     ])
+  })
+
+  test('an address inside our own network is refused, as in the configuration', async () => {
+    const response = await announce(installed(), fresh({ url: 'https://10.0.0.1' }))
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      expect.objectContaining({ code: 'invalid_request', param: 'url' }),
+    ])
+    const allowing = edge({ PERIGEE_HEARTBEAT_SECRET: SECRET, PERIGEE_ALLOW_INTERNAL_URLS: 'on' })
+    expect((await announce(allowing, fresh({ url: 'http://10.0.0.1:8080' }))).status).toBe(200)
+  })
+
+  test('a deployment without a URL is called where its server says that it is, with the key that the configuration gives it', async () => {
+    const model = fakeModel(wholeAnswer(...HELLO))
+    const client = edge({
+      PERIGEE_HEARTBEAT_SECRET: SECRET,
+      UPSTREAM_A: 'sk-a',
+      PERIGEE_INFERENCE_KEY: 'never sent there',
+    })
+    const deployment = `llama-${regions}`
+    const config = {
+      deployments: { [deployment]: { adapter: 'inference', model: 'm-a', secret: 'UPSTREAM_A' } },
+      models: { announced: { targets: [{ deployment }] } },
+    }
+    expect((await client.post('/admin/config', config, { method: 'PUT' })).status).toBe(200)
+    const ask = () =>
+      client.post('/v1/chat/completions', { model: 'announced', messages: [{ role: 'user', content: 'Hi' }] })
+    const early = await ask()
+    expect([early.status, await codeOf(early)]).toEqual([502, 'upstream_unavailable'])
+    expect((await announce(client, fresh())).status).toBe(200)
+    passSeconds(3)
+    // As any report does; the next is on its way by itself.
+    await client.get('/admin/health')
+    const response = await ask()
+    expect([response.status, model.lastCall().url]).toEqual([200, 'https://one.example/v1/chat/completions'])
+    expect(model.lastCall().headers.get('authorization')).toBe('Bearer sk-a')
   })
 
   test('without a secret nobody may', async () => {

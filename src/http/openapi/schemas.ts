@@ -22,6 +22,13 @@ import {
   promptedChatRequestSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import {
+  CAPABILITIES,
+  deploymentConfigSchema,
+  modelConfigSchema,
+  rollbackSchema,
+  routingConfigSchema,
+} from '../../contract/routing-config.ts'
 import { createTenantSchema, patchTenantSchema } from '../../contract/tenants.ts'
 import {
   logoutSchema,
@@ -61,6 +68,17 @@ import {
   promptVersionSchema,
   renderedPromptSchema,
 } from './prompt-schemas.ts'
+import {
+  deletedDeploymentSchema,
+  deletedModelAliasSchema,
+  deploymentListSchema,
+  deploymentViewSchema,
+  modelAliasListSchema,
+  modelAliasSchema,
+  routingPlanSchema,
+  routingVersionListSchema,
+  wholeRoutingVersionSchema,
+} from './routing-schemas.ts'
 import {
   deletedSchema,
   identityProviderListSchema,
@@ -149,6 +167,7 @@ export const modelSchema = z.object({
   object: z.literal('model'),
   created: z.int(),
   owned_by: z.string(),
+  perigee: z.object({ capabilities: z.array(z.enum(CAPABILITIES)), context_tokens: z.nullable(count) }),
 })
 
 export const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) })
@@ -232,6 +251,8 @@ export const problemSchema = z.object({
   param: z.optional(z.string()),
   /** Of content_blocked: the rule's name. */
   rule: z.optional(z.string()),
+  /** Of a body with several mistakes: all of them. */
+  errors: z.optional(z.array(z.object({ param: z.string(), detail: z.string() }))),
   /** When the first turn of a new conversation failed and is kept. */
   conversation_id: z.optional(z.string()),
   /** Of `rate_limited`: which limit is reached, as `endpoint-requests`. */
@@ -330,6 +351,19 @@ export const COMPONENTS = {
   IdentityProviderChange: [identityProviderChangeSchema, 'What to change; what is left out stays.'],
   IdentityProvider: [identityProviderSchema, 'An outside identity provider.'],
   IdentityProviderList: [identityProviderListSchema, 'All outside identity providers.'],
+  RoutingConfig: [routingConfigSchema, 'The routing document: docs/routing.md explains each field.'],
+  RoutingVersion: [wholeRoutingVersionSchema, 'A version of the routing document, with the document.'],
+  RoutingVersionList: [routingVersionListSchema, 'A page of versions, newest first, without their documents.'],
+  RoutingPlan: [routingPlanSchema, 'What a document would change, and what is wrong with it.'],
+  RollbackRequest: [rollbackSchema, 'Which version to bring back.'],
+  ModelAliasRequest: [modelConfigSchema, 'What an alias stands for. Unknown fields are refused.'],
+  ModelAlias: [modelAliasSchema, 'What an alias stands for.'],
+  ModelAliasList: [modelAliasListSchema, 'A page of aliases, in the order of their names.'],
+  ModelAliasDeleted: [deletedModelAliasSchema, 'It is gone.'],
+  DeploymentRequest: [deploymentConfigSchema, 'One place where a model answers. Unknown fields are refused.'],
+  Deployment: [deploymentViewSchema, 'One place where a model answers.'],
+  DeploymentList: [deploymentListSchema, 'A page of deployments, in the order of their names.'],
+  DeploymentDeleted: [deletedDeploymentSchema, 'It is gone.'],
   Deleted: [deletedSchema, 'It is gone.'],
   OpenAiError: [openAiErrorSchema, "An error in OpenAI's envelope."],
   AnthropicError: [anthropicErrorSchema, "An error in Anthropic's envelope."],
