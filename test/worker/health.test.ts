@@ -10,7 +10,7 @@ import type { Check } from '../../src/health/health-wire.ts'
 import { type IsolateHealth, isolateHealth } from '../../src/health/isolate-health.ts'
 import { heartbeatAnswerSchema, regionHealthSchema } from '../../src/http/openapi/health-schemas.ts'
 import { deploymentOf } from '../support/routes.ts'
-import { codeOf, type Edge, edge } from './edge-client.ts'
+import { codeOf, type Edge, edge, KEY } from './edge-client.ts'
 import { fakeModel, HELLO, wholeAnswer } from './fake-model.ts'
 
 const SECRET = 'a secret of thirty-two characters'
@@ -284,7 +284,9 @@ describe('servers that announce themselves', () => {
       deployments: { [deployment]: { adapter: 'inference', model: 'm-a', secret: 'UPSTREAM_A' } },
       models: { announced: { targets: [{ deployment }] } },
     }
-    expect((await client.post('/admin/config', config, { method: 'PUT' })).status).toBe(200)
+    // A region that no other test's clock has been to.
+    const put = { method: 'PUT', cf: { continent: 'AS' } }
+    expect((await client.post('/admin/config', config, put)).status).toBe(200)
     const ask = () =>
       client.post('/v1/chat/completions', { model: 'announced', messages: [{ role: 'user', content: 'Hi' }] })
     const early = await ask()
@@ -314,12 +316,11 @@ describe('GET /admin/health', () => {
     fakeModel(wholeAnswer(...HELLO))
     const client = installed()
     await announce(client, fresh({ deployment: 'inference' }))
-    passSeconds(3)
-    const response = await client.get('/admin/health')
+    const response = await client.get('/admin/health?region=SA')
     expect(response.headers.get('cache-control')).toBe('no-store')
     const seen = regionHealthSchema.parse(await response.json())
     expect(seen).toMatchObject({
-      region: 'all',
+      region: 'SA',
       waiting: 0,
       deployments: [{ id: 'inference', state: 'well', queue: { length: 0 }, load: HEARTBEAT.load }],
     })
@@ -348,6 +349,15 @@ describe('GET /admin/health', () => {
     expect(one?.closed_for_ms).toBeGreaterThan(0)
     expect(one?.last_failure).toMatchObject({ code: 'upstream_unavailable' })
     expect(one?.failures_per_second).toBeCloseTo(0.3)
+  })
+
+  test('is of the continent where the isolate’s first request came in', async () => {
+    const client = installed()
+    const of = async (continent: string) => {
+      const init = { headers: { authorization: `Bearer ${KEY}` }, cf: { continent } }
+      return regionHealthSchema.parse(await (await client.fetch('/admin/health', init)).json()).region
+    }
+    expect([await of('AN'), await of('EU')]).toEqual(['AN', 'AN'])
   })
 
   test('knows the regions there are', async () => {
