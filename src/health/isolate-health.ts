@@ -42,6 +42,8 @@ export function isolateHealth(options: {
   let isolateId: string | undefined
   let alone: RegionHealth | undefined
   let endpoints: Endpoints | undefined
+  /** The last answer: it tells also of what this isolate has not called yet. */
+  let heard: { atMs: number; shared: HealthAnswer['shared'] } | undefined
   let waiting = 0
   let queuedElsewhere = false
 
@@ -73,6 +75,7 @@ export function isolateHealth(options: {
 
   function hear(answer: HealthAnswer): void {
     endpoints = answer.endpoints ?? endpoints
+    heard = { atMs: nowMs(), shared: answer.shared }
     queuedElsewhere = Object.values(answer.shared).some(({ queued }) => queued > 0)
     for (const [id, { now }] of known) now.hear(answer.shared[id], nowMs())
   }
@@ -85,6 +88,7 @@ export function isolateHealth(options: {
     }
     const entry: Entry = { deployment, now: knownDeployment(() => describe(entry.deployment), parts) }
     known.set(deployment.id, entry)
+    if (heard?.shared[deployment.id]) entry.now.hear(heard.shared[deployment.id], heard.atMs)
     if (known.size > KNOWN_MAX) {
       const idle = [...known].find(([id, { now }]) => id !== deployment.id && now.inFlight() === 0)
       if (idle) known.delete(idle[0])

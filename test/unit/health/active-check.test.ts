@@ -95,3 +95,17 @@ test('while its check fails no caller’s call is spent on finding out; when it 
   expect(await tried(15_000, true)).toBeLessThanOrEqual(5_000)
   expect(health.view(A).state).toBe('well')
 })
+
+test('one that is well again is tried at once, however long it was to be left alone', async () => {
+  const region = checkedRegion()
+  call(region.isolate(), A)
+  await region.clock.advance(100)
+  const object = region.object()
+  const now = region.clock.nowMs()
+  const gate = object.deployments().get('a')?.breaker
+  gate?.open(now, 'unreachable', 60_000)
+  object.checked('a', outcome(false, now + 1_000), now + 1_000)
+  expect(gate?.phase(now + 2_000)).toBe('open')
+  object.checked('a', outcome(true, now + 2_000), now + 2_000)
+  expect(gate?.phase(now + 2_000)).toBe('due')
+})

@@ -65,3 +65,11 @@ test('after it closed one failure opens it again, until a call has ended well', 
   gate.count(4_000, WELL)
   expect(gate.count(4_001, FAILED)).toBe(false)
 })
+
+test('what fails while it is open opens it for no longer', () => {
+  const gate = breaker(() => 0.5)
+  gate.open(0, 'upstream_unavailable')
+  const before = gate.opening()
+  expect(gate.count(500, { ok: 0, failed: 20 })).toBe(false)
+  expect(gate.opening()).toEqual(before)
+})

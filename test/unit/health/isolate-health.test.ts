@@ -1,14 +1,23 @@
 /** What isolates know of deployments, alone and from each other, over the Health object of their region; in virtual time. */
 import { expect, test } from 'vitest'
 import { AppError, type ErrorCode } from '../../../src/errors.ts'
+import type { HealthReport } from '../../../src/health/health-wire.ts'
 import type { IsolateHealth } from '../../../src/health/isolate-health.ts'
-import { call, healthRegion } from '../../support/health-region.ts'
+import { knownDeployment } from '../../../src/health/known-deployment.ts'
+import { call, healthRegion, type Region } from '../../support/health-region.ts'
 import { deploymentOf } from '../../support/routes.ts'
 
 const A = deploymentOf({ id: 'a' })
 const B = deploymentOf({ id: 'b' })
 const DOWN = { code: 'upstream_unavailable' } as const
 const never = new AbortController().signal
+
+/** What an isolate with one call tells. */
+async function reportOf(region: Region): Promise<HealthReport> {
+  const described = { inFlightMax: undefined, queue: A.queue, check: undefined, isAnnounced: false }
+  const parts = { nowMs: region.clock.nowMs, random: () => 0.5, changed: () => undefined }
+  return { isolateId: 'x', news: { a: knownDeployment(() => described, parts).takeNews(region.clock.nowMs()) } }
+}
 
 const fail = (health: Parameters<typeof call>[0], times = 3) => {
   for (let i = 0; i < times; i++) call(health, A, DOWN)
@@ -217,8 +226,10 @@ test('an object that forgot everything learns again what is open', async () => {
   expect(first.view(A).state).toBe('open')
   call(first, B)
   call(second, B)
-  await region.clock.advance(60)
-  expect(first.view(A).state).not.toBe('well')
+  await region.clock.advance(1_200)
+  call(second, B)
+  await region.clock.advance(1_200)
+  expect([first.view(A).state, second.view(A).state]).not.toContain('well')
 })
 
 test('the usual request costs no call of the object: one a second, however many there are', async () => {
@@ -232,18 +243,60 @@ test('the usual request costs no call of the object: one a second, however many 
   expect(region.exchanges()).toBeLessThanOrEqual(11)
 })
 
-test('reports that were lost are told later: nothing is counted twice or forgotten', async () => {
+test('a report that was lost is told with the next one: nothing is counted twice or forgotten', () => {
+  const clock = { nowMs: () => 1_000, random: () => 0.5, changed: () => undefined }
+  const described = { inFlightMax: undefined, queue: A.queue, check: undefined, isAnnounced: false }
+  const known = knownDeployment(() => described, clock)
+  const ends = (code?: ErrorCode) => known.enter(1_000)?.end(code && { code })
+  ends()
+  ends('upstream_timeout')
+  const lost = known.takeNews(1_000)
+  ends()
+  known.putBack(lost)
+  expect(known.takeNews(1_000)).toMatchObject({ started: 3, ok: 2, failed: 1, ended: 3 })
+  expect(known.takeNews(1_000)).toMatchObject({ started: 0, ok: 0, failed: 0, ended: 0 })
+})
+
+test('an answer that was on its way when a deployment opened here does not close it again', async () => {
   const region = healthRegion()
   const health = region.isolate()
-  region.fail(true)
-  for (let i = 0; i < 4; i++) call(health, A)
-  await region.clock.advance(1_000)
-  region.fail(false)
-  await region.clock.advance(9_000)
   call(health, A)
-  await region.clock.advance(500)
-  expect(region.object().deployments().get('a')?.perSecond(region.clock.nowMs()).requests).toBeLessThanOrEqual(0.5)
-  expect(region.object().deployments().get('a')?.inFlight(region.clock.nowMs())).toBe(0)
+  await region.clock.advance(15)
+  fail(health)
+  await region.clock.advance(100)
+  expect(health.view(A).state).toBe('open')
+})
+
+test('a try whose caller hung up is the next one’s turn at once', async () => {
+  const region = healthRegion()
+  const health = region.isolate()
+  fail(health)
+  const tryAgain = async () => {
+    for (let ms = 0; ms < 10_000; ms += 50) {
+      health.view(A)
+      const entered = health.enter(A)
+      if (entered) return { entered, ms }
+      await region.clock.advance(50)
+    }
+    throw new Error('nobody may try')
+  }
+  const { entered } = await tryAgain()
+  entered.end({ code: 'caller_gone' })
+  expect((await tryAgain()).ms).toBeLessThan(2_500)
+})
+
+test('a call that takes long goes on to count, those of an isolate that is gone do not', async () => {
+  const region = healthRegion()
+  const health = region.isolate()
+  health.enter(A)
+  await region.clock.advance(50)
+  const [[, news] = []] = Object.entries((await reportOf(region)).news)
+  if (!news) throw new Error('no report')
+  await region.object().exchange({ isolateId: 'gone', news: { a: { ...news, inFlight: 3 } } })
+  const inFlight = () => region.object().deployments().get('a')?.inFlight(region.clock.nowMs())
+  expect(inFlight()).toBe(4)
+  await region.clock.advance(45_000)
+  expect(inFlight()).toBe(1)
 })
 
 test('a server that announces itself is used while it does, and not before or after', async () => {

@@ -210,4 +210,6 @@ test('a place that was given to who is gone goes to the next', async () => {
   leaving.abort()
   await region.clock.run(lost)
   expect(await region.clock.run(next.answer)).toBe('served')
+  await region.clock.advance(1_500)
+  expect(health.view(one)).toMatchObject({ state: 'well', inFlight: 0 })
 })
