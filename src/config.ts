@@ -2,13 +2,13 @@
 import * as z from 'zod/mini'
 import type { Env } from './env.ts'
 
+/** Of few parts: every isolate makes all of these before it answers, and each part costs as much as parsing it. */
 const wholeNumber = (fallback: number, minimum: number, maximum: number) =>
   z.pipe(
-    z._default(z.string().check(z.regex(/^\d{1,9}$/, 'must be a whole number')), String(fallback)),
-    z.pipe(
-      z.transform((text: string) => Number(text)),
-      z.int().check(z.minimum(minimum), z.maximum(maximum)),
+    z.transform((text: string | undefined) =>
+      text === undefined ? fallback : /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN,
     ),
+    z.number('must be a whole number').check(z.minimum(minimum), z.maximum(maximum)),
   )
 
 const secret = z.optional(z.string().check(z.minLength(32), z.maxLength(512)))

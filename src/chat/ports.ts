@@ -3,10 +3,11 @@
  * made in src/wiring.ts and src/wiring/ only. Types alone: importing this file costs nothing at run time.
  */
 import type { ChatChunk, ChatRequest, TextRequest, TextResponse, Usage } from '../contract/chat-completion.ts'
+import type { Continuation } from '../contract/continuation.ts'
 import type { FilterFlag } from '../contract/filter-rules.ts'
 import type { Continue } from '../contract/inference-wire.ts'
-import type { PromptedChatRequest, PromptReference } from '../contract/prompt-template.ts'
-import type { AdapterKind, Capability, Condition, Continuation, Strategy } from '../contract/routing-config.ts'
+import type { PromptedChatRequest, PromptReference } from '../contract/prompted-chat.ts'
+import type { AdapterKind, Capability, Condition, Strategy } from '../contract/routing-config.ts'
 import type { Scope } from '../contract/scopes.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -137,6 +138,8 @@ export type AttemptRecord = {
   deploymentId: string
   model: string
   kind: 'first' | 'retry' | 'continuation'
+  /** How a continuation took the answer up. */
+  by?: Continuation
   /** Milliseconds since 1970. */
   startedAtMs: number
   /** From the call to its first event. */

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod/mini'
 import { MODEL_CHARS_MAX } from './chat-completion.ts'
+import { CONTINUATIONS } from './continuation.ts'
 
 /** As many as one table in the isolate's memory and one row of D1 hold with ease. */
 export const DEPLOYMENTS_MAX = 256
@@ -18,10 +19,6 @@ export type AdapterKind = (typeof ADAPTER_KINDS)[number]
 /** What a request may need of a deployment. */
 export const CAPABILITIES = ['tools', 'json_schema', 'vision', 'audio', 'logprobs', 'n'] as const
 export type Capability = (typeof CAPABILITIES)[number]
-
-/** How an answer that died elsewhere can be taken up, the best first. `instruct`: by a user turn that asks to go on. */
-export const CONTINUATIONS = ['token_ids', 'assistant', 'instruct'] as const
-export type Continuation = (typeof CONTINUATIONS)[number]
 
 export const deploymentIdSchema = z
   .string()

@@ -63,7 +63,7 @@ export function filterOutput(rules: CompiledRules, events: ModelEventStream, opt
       ...choice,
       ...told,
       finish_reason: reason,
-      ...(flags.length > 0 ? { perigee: { flags } } : {}),
+      ...(flags.length > 0 ? { perigee: { ...choice.perigee, flags } } : {}),
     }
   }
 

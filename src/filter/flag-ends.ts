@@ -19,7 +19,7 @@ export function flagEnds(events: ModelEventStream, flags: readonly FilterFlag[])
   function flagged(event: ModelEvent): ModelEvent {
     if (event.choices.every(({ finish_reason }) => finish_reason === null)) return event
     const choices = event.choices.map((choice) =>
-      choice.finish_reason === null ? choice : { ...choice, perigee: { flags: [...flags] } },
+      choice.finish_reason === null ? choice : { ...choice, perigee: { ...choice.perigee, flags: [...flags] } },
     )
     // Sound: each choice keeps its kind.
     return { ...event, choices } as ModelEvent

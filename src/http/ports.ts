@@ -434,31 +434,37 @@ export type HttpSettings = {
   defaultModel: string
 }
 
-/** Everything the HTTP layer may use, made once per isolate by src/wiring.ts. */
-export type HttpPorts = {
+/** What middleware and the routes of the request path may use, made once per isolate by src/wiring.ts. */
+export type RequestPorts = {
   complete: CompletePorts
   tokenCounter: TokenCounter
   keys: Keys
   accessTokens: AccessTokens
+  /** SHA-256 as 64 lower-case hexadecimal digits: how `keys` knows a key. */
+  sha256Hex(text: string): string
+  conversations: Conversations
+  limits: RequestLimits
+  metrics: MetricsReader
+  heartbeats: Heartbeats
+  health: HealthReader
+  moderations: Moderations
+  settings: HttpSettings
+}
+
+/** What only routes that are loaded when first asked for may use: src/wiring/control-plane.ts. */
+export type ControlPorts = {
   signIn: SignIn
   users: Users
   identityProviders: IdentityProviders
-  /** SHA-256 as 64 lower-case hexadecimal digits: how `keys` knows a key. */
-  sha256Hex(text: string): string
   keyAdmin: KeyAdmin
   tenantAdmin: TenantAdmin
-  conversations: Conversations
-  limits: RequestLimits
   limitTable: LimitTable
-  heartbeats: Heartbeats
-  health: HealthReader
-  metrics: MetricsReader
   promptLibrary: PromptLibrary
   budgets: BudgetAdmin
   prices: PriceAdmin
   usage: UsageReader
   filterRules: FilterRuleStore
-  moderations: Moderations
   routing: RoutingAdmin
-  settings: HttpSettings
 }
+
+export type HttpPorts = RequestPorts & ControlPorts

@@ -3,14 +3,13 @@
  * same in the next version stays the same object, and so does a route as long as its version is.
  */
 import type { Deployment, ListedModel, Route, Target, Timeouts, TokenCounter, Upstream } from '../chat/ports.ts'
-import {
-  type AdapterKind,
-  type Capability,
-  CONTINUATIONS,
-  type Continuation,
-  type DeploymentConfig,
-  type ModelConfig,
-  type RoutingConfig,
+import { CONTINUATIONS, type Continuation } from '../contract/continuation.ts'
+import type {
+  AdapterKind,
+  Capability,
+  DeploymentConfig,
+  ModelConfig,
+  RoutingConfig,
 } from '../contract/routing-config.ts'
 
 /** The first release of models that are configured without a time of their own. Seconds since 1970, as OpenAI's list wants it. */

@@ -21,7 +21,7 @@ export type DeploymentTable = {
   urlProblem(url: string): string | undefined
 }
 
-type HealthPorts = Pick<HttpPorts, 'heartbeats'> & {
+export type HealthPorts = Pick<HttpPorts, 'heartbeats'> & {
   /** For the loop over deployments, and for those that make upstreams of announced ones. */
   deploymentHealth: IsolateHealth
   health: HttpPorts['health']

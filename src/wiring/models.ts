@@ -2,24 +2,21 @@
 import type { Models, TokenCounter } from '../chat/ports.ts'
 import { type Config, readUpstreamSecrets } from '../config.ts'
 import type { DeploymentConfig } from '../contract/routing-config.ts'
-import type { HttpPorts } from '../http/ports.ts'
 import { aliasCounter, estimatingCounter } from '../registry/alias-counter.ts'
 import { isSameBase } from '../registry/base-url.ts'
 import { lastGoodTable, preparedTables, registeredModels } from '../registry/registered-models.ts'
-import { routingAdmin } from '../registry/routing-admin.ts'
 import { routingStore, type StoredRouting } from '../registry/routing-store.ts'
 import { type RoutingTable, routingTables } from '../registry/routing-table.ts'
 import { settingsConfig } from '../registry/settings-config.ts'
 import { watchedDeployments } from '../registry/watched-deployments.ts'
-import { answeringStore } from '../while-store-answers.ts'
-import { ADAPTERS_MADE, makeAdapter } from './adapters.ts'
+import { makeAdapter } from './adapters.ts'
 import type { DeploymentTable } from './health.ts'
 import type { Isolate } from './isolate.ts'
 
 /** The installation's, not a tenant's: there is one. */
 const ALL = 'all'
 
-type ModelPorts = Pick<HttpPorts, 'routing'> & {
+type ModelPorts = {
   models: Models
   /** Exact; rejects where a model's servers do not count. */
   counter: TokenCounter
@@ -35,10 +32,6 @@ export function wireModels(
   endpointOf: (deploymentId: string) => string | undefined | Promise<string | undefined>,
 ): ModelPorts {
   const secrets = readUpstreamSecrets(env)
-  const ofSettings = settingsConfig({
-    inferenceUrl: config.PERIGEE_INFERENCE_URL,
-    model: config.PERIGEE_DEFAULT_MODEL,
-  })
   const tables = routingTables({
     makeAdapter: makeAdapter({
       apiKeyOf: apiKeyOf(config, secrets),
@@ -63,7 +56,7 @@ export function wireModels(
   const recall = directory.remember<StoredRouting, RoutingTable>({
     kind: 'routing',
     load: () => store.held(),
-    prepare: preparedTables(tables, ofSettings),
+    prepare: preparedTables(tables, configOfSettings(config)),
     key: () => ALL,
   })
   const table = lastGoodTable(() => recall(ALL))
@@ -72,16 +65,12 @@ export function wireModels(
     counter: aliasCounter(table),
     estimatingCounter: estimatingCounter(table),
     watched: watchedDeployments(table, urlRules),
-    routing: routingAdmin({
-      store: answeringStore(store),
-      rules: {
-        adapters: ADAPTERS_MADE,
-        hasSecret: (name) => secrets.has(name),
-        ...urlRules,
-      },
-      ofSettings,
-    }),
   }
+}
+
+/** Holds as long as none is stored. */
+export function configOfSettings(config: Config): ReturnType<typeof settingsConfig> {
+  return settingsConfig({ inferenceUrl: config.PERIGEE_INFERENCE_URL, model: config.PERIGEE_DEFAULT_MODEL })
 }
 
 function apiKeyOf(config: Config, secrets: ReadonlyMap<string, string>) {

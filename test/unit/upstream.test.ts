@@ -84,7 +84,7 @@ describe('a refusal', () => {
     [401, 'upstream_misconfigured'],
     [403, 'upstream_misconfigured'],
     [404, 'upstream_misconfigured'],
-    [408, 'upstream_timeout'],
+    [408, 'upstream_unavailable'],
     [413, 'body_too_large'],
     [422, 'upstream_rejected'],
     [429, 'upstream_rate_limited'],
@@ -177,13 +177,29 @@ describe('an event', () => {
     ['not JSON', '{'],
     ['no object', '[]'],
     ['null', 'null'],
-    ['no choices', '{}'],
+    ['more choices than were asked for', '{"choices":[{"index":16,"delta":{}}]}'],
+    ['content that is no text', '{"choices":[{"index":0,"delta":{"content":{"a":1}}}]}'],
+    ['tool calls that are no list', '{"choices":[{"index":0,"delta":{"tool_calls":"f()"}}]}'],
+    ['ids that are no list', '{"choices":[{"index":0,"delta":{},"token_ids":7}]}'],
     ['choices that are no list', '{"choices":{}}'],
     ['a choice without an index', '{"choices":[{"delta":{}}]}'],
     ['a negative index', '{"choices":[{"index":-1,"delta":{}}]}'],
     ['neither delta nor text', '{"choices":[{"index":0}]}'],
   ])('with %s is malformed', (_, data) => {
     expect(parseModelEvent(data).kind).toBe('malformed')
+  })
+
+  test.each([
+    ['nothing', ''],
+    ['no choices', '{}'],
+    ['a ping', '{"type":"ping"}'],
+  ])('with %s cannot hold a token, and is skipped', (_, data) => {
+    expect(parseModelEvent(data).kind).toBe('silent')
+  })
+
+  test('whose usage is none has none', () => {
+    const parsed = parseModelEvent('{"choices":[],"usage":{"prompt_tokens":"many","completion_tokens":-1}}')
+    expect(parsed).toEqual({ kind: 'event', event: { choices: [] }, finishedChoices: [] })
   })
 
   test('says which choices it finishes', () => {

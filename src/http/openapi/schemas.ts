@@ -19,9 +19,9 @@ import {
   newPromptSchema,
   newVersionSchema,
   promptChangeSchema,
-  promptedChatRequestSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import { promptedChatRequestSchema } from '../../contract/prompted-chat.ts'
 import {
   CAPABILITIES,
   deploymentConfigSchema,
@@ -96,8 +96,15 @@ const tokenIds = z.optional(z.array(count))
 const filterFlags = z.array(
   z.object({ rule: z.string(), action: z.enum(['mask', 'redact', 'block']), on: z.enum(['input', 'output']), count }),
 )
-/** Of a choice, in its last event: which rules of the filter matched. */
-const choiceNote = z.optional(z.object({ flags: filterFlags }))
+/** Of a choice, in its last event: which rules of the filter matched, and where another deployment took the answer up. */
+const choiceNote = z.optional(
+  z.object({
+    flags: z.optional(filterFlags),
+    joined: z.optional(
+      z.array(z.object({ from: z.string(), to: z.string(), by: z.enum(['token_ids', 'assistant', 'instruct']) })),
+    ),
+  }),
+)
 
 /** The same where there are no choices, and that a budget ended the answer. */
 const answerNote = { flags: z.optional(filterFlags), stop_reason: z.optional(z.literal('insufficient_quota')) }
@@ -262,14 +269,14 @@ export const problemSchema = z.object({
 /** Name in `components.schemas`, and a sentence. */
 export const COMPONENTS = {
   ChatRequest: [
-    promptedChatRequestSchema,
+    promptedChatRequestSchema(),
     'A chat completion request. Fields that are not listed here pass through to the model.',
   ],
-  Message: [messageSchema, 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
+  Message: [messageSchema(), 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
   ChatResponse: [chatResponseSchema, 'The whole answer.'],
   ChatChunk: [chatChunkSchema, 'One event of a streamed answer.'],
   TextRequest: [
-    textRequestSchema,
+    textRequestSchema(),
     'A text completion request. Fields that are not listed here pass through to the model.',
   ],
   TextResponse: [textResponseSchema, 'The whole answer; the events of a stream have the same shape.'],
@@ -278,9 +285,9 @@ export const COMPONENTS = {
   CountTokensRequest: [countTokensRequestSchema, 'What to count.'],
   CountTokensResponse: [countTokensResponseSchema, 'How many tokens.'],
   Usage: [usageSchema, 'What the answer cost, in tokens.'],
-  ChatTurnRequest: [chatTurnRequestSchema, 'One turn of a stored conversation. Unknown fields are refused.'],
+  ChatTurnRequest: [chatTurnRequestSchema(), 'One turn of a stored conversation. Unknown fields are refused.'],
   ChatTurnResponse: [chatTurnResponseSchema, 'The answer to the turn.'],
-  GenerateRequest: [generateRequestSchema, 'A text to continue. Unknown fields are refused.'],
+  GenerateRequest: [generateRequestSchema(), 'A text to continue. Unknown fields are refused.'],
   GenerateResponse: [generateResponseSchema, 'The continuation, without the text itself.'],
   FilterRuleRequest: [filterRuleSchema, 'One rule of the content filter: words, or kinds of data, or both.'],
   FilterRule: [filterRuleViewSchema, 'A rule as it is stored.'],

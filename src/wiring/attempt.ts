@@ -1,0 +1,30 @@
+/** The loop over deployments. */
+import type { Attempt, AttemptRecord } from '../chat/ports.ts'
+import { allWell } from '../routing/all-well.ts'
+import { attemptDeployments } from '../routing/attempt.ts'
+import { inOrder } from '../routing/in-order.ts'
+
+/** `ended` is told of every call that has ended. */
+export function wireAttempt(ended: (record: AttemptRecord) => void): Attempt {
+  return attemptDeployments({
+    choose: inOrder,
+    health: allWell,
+    now: () => Date.now(),
+    random: () => Math.random(),
+    sleep,
+    ended,
+  })
+}
+
+/** Resolves after so many milliseconds, or when the signal is aborted. */
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', wake)
+      resolve()
+    }
+    const timer = setTimeout(wake, ms)
+    signal.addEventListener('abort', wake, { once: true })
+  })
+}
