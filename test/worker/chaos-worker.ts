@@ -9,6 +9,7 @@ import { noFilters } from '../../src/filter/no-filters.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { noLimits, noRequestLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
+import { allWell } from '../../src/routing/all-well.ts'
 import { openaiUpstream } from '../../src/upstream/openai-upstream.ts'
 import { wholeApp } from '../../src/whole-app.ts'
 import { wireAttempt } from '../../src/wiring/attempt.ts'
@@ -66,7 +67,7 @@ function portsOf(variables: Variables): Used {
     complete: {
       models: { routeOf: (alias) => routes.get(alias), list: () => [], isKnown: () => true },
       ...{ prompts: noPrompts, filters: noFilters, cache: noCache, admission: noLimits, budgets: noBudgets, meter },
-      attempt: wireAttempt((record) => ended.push(record)),
+      attempt: wireAttempt(allWell, (record) => ended.push(record)),
       drawSeed: () => 1,
     },
     keys: { find: async () => ({ tenantId: 'tnt_chaos', keyId: 'key_1', scopes: ['chat'] }) },
