@@ -2,13 +2,13 @@
 import * as z from 'zod/mini'
 import type { Env } from './env.ts'
 
+/** Of few parts: every isolate makes all of these before it answers, and each part costs as much as parsing it. */
 const wholeNumber = (fallback: number, minimum: number, maximum: number) =>
   z.pipe(
-    z._default(z.string().check(z.regex(/^\d{1,9}$/, 'must be a whole number')), String(fallback)),
-    z.pipe(
-      z.transform((text: string) => Number(text)),
-      z.int().check(z.minimum(minimum), z.maximum(maximum)),
+    z.transform((text: string | undefined) =>
+      text === undefined ? fallback : /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN,
     ),
+    z.number('must be a whole number').check(z.minimum(minimum), z.maximum(maximum)),
   )
 
 const secret = z.optional(z.string().check(z.minLength(32), z.maxLength(512)))
@@ -49,6 +49,8 @@ export const settingsSchema = z.object({
   /** Redis at Upstash, over HTTPS: remembers answers, and counts limits in place of Durable Objects. Both or neither. */
   PERIGEE_UPSTASH_URL: z.optional(z.url({ protocol: /^https?$/ })),
   PERIGEE_UPSTASH_TOKEN: z.optional(z.string().check(z.minLength(1), z.maxLength(1_024))),
+  /** Whether deployments may be at addresses of the Worker's own network, or of the machine it runs on. */
+  PERIGEE_ALLOW_INTERNAL_URLS: z._default(z.enum(['on', 'off']), 'off'),
   PERIGEE_CONVERSATION_DAYS: wholeNumber(7, 1, 365),
   /** Of the key of PERIGEE_KEY_SHA256, at each endpoint. All others have the limits of docs/limits.md. */
   PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: wholeNumber(10_000_000, 1, 999_999_999),
@@ -66,4 +68,15 @@ export function readConfig(env: Env): Config {
   }
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
   throw new Error(`Wrong settings: ${problems.join('; ')}`)
+}
+
+/** Names of secrets that hold credentials of deployments: the only ones that a configuration can name. */
+export const UPSTREAM_SECRET = /^UPSTREAM_[A-Z0-9_]{1,48}$/
+
+/** By name. Line breaks around a value are a slip of whoever set it, and no header may have them. */
+export function readUpstreamSecrets(env: Env): ReadonlyMap<string, string> {
+  const secrets = Object.entries(env).flatMap(([name, value]): [string, string][] =>
+    UPSTREAM_SECRET.test(name) && typeof value === 'string' && value.trim() !== '' ? [[name, value.trim()]] : [],
+  )
+  return new Map(secrets)
 }

@@ -25,4 +25,7 @@ type Bindings = Readonly<{
 /** Every name in src/config.ts; which of them is set is the deployment's choice. */
 type Variables = Readonly<{ [name: `PERIGEE_${string}`]: string | undefined }>
 
-export type Env = Bindings & Variables
+/** Credentials of deployments, which the routing document names. */
+type UpstreamSecrets = Readonly<{ [name: `UPSTREAM_${string}`]: string | undefined }>
+
+export type Env = Bindings & Variables & UpstreamSecrets

@@ -257,8 +257,13 @@ export type ErrorValue = {
   param?: string
   retryAfterSeconds?: number
   /** For the caller: members that problem details get besides their own (RFC 9457 3.2). Never what was said, never a secret. */
-  details?: Record<string, string | number>
+  details?: ErrorDetails
 }
+
+export type ErrorDetails = Readonly<Record<string, string | number | readonly FieldProblem[]>>
+
+/** One of several mistakes in one body: the path of the field, and what is allowed there, as `must be ...`. */
+export type FieldProblem = { param: string; detail: string }
 
 type AppErrorOptions = {
   cause?: unknown
@@ -266,14 +271,14 @@ type AppErrorOptions = {
   challenge?: 'invalid_token'
   param?: string
   retryAfterSeconds?: number
-  details?: Record<string, string | number>
+  details?: ErrorDetails
 }
 
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly param: string | undefined
   readonly retryAfterSeconds: number | undefined
-  readonly details: Readonly<Record<string, string | number>> | undefined
+  readonly details: ErrorDetails | undefined
   readonly challenge: 'invalid_token' | undefined
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {

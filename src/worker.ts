@@ -1,5 +1,5 @@
 /** The Worker's entry: what the platform calls, and nothing else. */
-import { createApp } from './app.ts'
+import { edge } from './edge.ts'
 
 // biome-ignore lint/performance/noBarrelFile: the platform finds the classes of Durable Objects among the entry's exports.
 export { SignInGuard } from './auth/sign-in-guard.ts'
@@ -9,4 +9,4 @@ export { Config } from './directory/config-object.ts'
 export { Limits } from './limits/limit-object.ts'
 export { Metrics } from './observe/metrics-object.ts'
 
-export default createApp()
+export default edge()

@@ -1,5 +1,5 @@
 /** The variables of the Worker that `npm start` runs: what the environment sets for it, and what only this program knows. */
-import { readConfig, settingsSchema } from '../../src/config.ts'
+import { readConfig, settingsSchema, UPSTREAM_SECRET } from '../../src/config.ts'
 import type { Env } from '../../src/env.ts'
 
 /** What `npm start` decides itself, whatever the environment says: README.md (Settings) names the same three. */
@@ -9,6 +9,9 @@ export type OwnVariables = {
   PERIGEE_KEY_SHA256: string
 }
 
+/** On one machine other models' servers are inside, too, and whoever may configure them runs the machine. */
+const UNLESS_GIVEN = { PERIGEE_ALLOW_INTERNAL_URLS: 'on' } as const
+
 export type WorkerVariables =
   | { kind: 'variables'; variables: Record<string, string> }
   /** The sentence names each wrong setting and repeats no value. */
@@ -16,11 +19,12 @@ export type WorkerVariables =
 
 /** An empty variable is one that is not set, as for the inference server, which gets the environment itself. */
 export function workerVariables(environment: Readonly<NodeJS.ProcessEnv>, own: OwnVariables): WorkerVariables {
-  const given = Object.keys(settingsSchema.shape).flatMap((name): [string, string][] => {
+  const secrets = Object.keys(environment).filter((name) => UPSTREAM_SECRET.test(name))
+  const given = [...Object.keys(settingsSchema.shape), ...secrets].flatMap((name): [string, string][] => {
     const value = environment[name]
     return value ? [[name, value]] : []
   })
-  const variables: Record<string, string> = { ...Object.fromEntries(given), ...own }
+  const variables: Record<string, string> = { ...UNLESS_GIVEN, ...Object.fromEntries(given), ...own }
   const unwritable = Object.keys(variables).find((name) => !isWritable(variables[name] ?? ''))
   if (unwritable !== undefined)
     return { kind: 'wrong', message: `${unwritable} holds a character that cannot be handed on.` }

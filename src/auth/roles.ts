@@ -3,7 +3,13 @@ import type { Role } from '../contract/roles.ts'
 import { SCOPES, type Scope } from '../contract/scopes.ts'
 
 /** What reaches beyond one tenant. Only the tenant of who runs the installation can have it, whatever is stored. */
-export const INSTALLATION_SCOPES: readonly Scope[] = ['tenants:read', 'tenants:write', 'metrics:read']
+export const INSTALLATION_SCOPES: readonly Scope[] = [
+  'tenants:read',
+  'tenants:write',
+  'metrics:read',
+  'routing:read',
+  'routing:write',
+]
 
 export const INSTALLATION_TENANT = 'tnt_default'
 

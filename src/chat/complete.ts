@@ -29,10 +29,12 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
   const { principal, signal } = call
   const alias = call.request.body.model
 
-  // 1. Model alias. What the key may not use is not told from what is not there.
+  // 1. Model alias. What the key may not use is not told from what is not there. The meter begins when the isolate knows its models:
+  // it gives no label to a name that nobody knows.
+  const found = ports.models.routeOf(alias, principal.tenantId)
+  if (found instanceof Promise) await found.catch(() => undefined)
   const span = ports.meter.begin(alias, principal)
   try {
-    const found = ports.models.routeOf(alias, principal.tenantId)
     const route = found instanceof Promise ? await found : found
     if (route === undefined || principal.models?.includes(alias) === false) {
       throw new AppError('model_not_found', 'There is no such model. GET /v1/models lists those there are.', {

@@ -3,10 +3,11 @@
  * made in src/wiring.ts and src/wiring/ only. Types alone: importing this file costs nothing at run time.
  */
 import type { ChatChunk, ChatRequest, TextRequest, TextResponse, Usage } from '../contract/chat-completion.ts'
+import type { Continuation } from '../contract/continuation.ts'
 import type { FilterFlag } from '../contract/filter-rules.ts'
 import type { Continue } from '../contract/inference-wire.ts'
-import type { PromptedChatRequest, PromptReference } from '../contract/prompt-template.ts'
-import type { AdapterKind, Capability, Condition, Continuation, Strategy } from '../contract/routing-config.ts'
+import type { PromptedChatRequest, PromptReference } from '../contract/prompted-chat.ts'
+import type { AdapterKind, Capability, Condition, Strategy } from '../contract/routing-config.ts'
 import type { Scope } from '../contract/scopes.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -195,7 +196,15 @@ export type Models = {
   isKnown(alias: string): boolean
 }
 
-export type ListedModel = { alias: string; createdAt: number }
+export type ListedModel = {
+  alias: string
+  /** Seconds since 1970. */
+  createdAt: number
+  /** What at least one of its deployments can do. */
+  capabilities: readonly Capability[]
+  /** The longest context among its deployments; undefined where none says. */
+  contextTokens: number | undefined
+}
 
 /** Counts prompt tokens with the model's own tokenizer and chat template. Rejects with an AppError. */
 export type TokenCounter = {

@@ -1,9 +1,7 @@
 /** Budgets, prices and usage on the wire of `/admin`. Every amount is a whole number: tokens, nano-units of money, micro-units a million tokens. */
 import * as z from 'zod/mini'
+import { BUDGET_ID } from './budget-id.ts'
 import { MODEL_CHARS_MAX } from './chat-completion.ts'
-
-/** Period, unit, and the key where it is a key's: `day-tokens`, `month-cost-key_1`. */
-export const BUDGET_ID = /^(day|month)-(tokens|cost)(?:-([A-Za-z0-9_.:-]{1,64}))?$/
 
 export const budgetIdSchema = z
   .string()

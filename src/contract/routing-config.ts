@@ -4,6 +4,7 @@
  */
 import * as z from 'zod/mini'
 import { MODEL_CHARS_MAX } from './chat-completion.ts'
+import { CONTINUATIONS } from './continuation.ts'
 
 /** As many as one table in the isolate's memory and one row of D1 hold with ease. */
 export const DEPLOYMENTS_MAX = 256
@@ -18,10 +19,6 @@ export type AdapterKind = (typeof ADAPTER_KINDS)[number]
 /** What a request may need of a deployment. */
 export const CAPABILITIES = ['tools', 'json_schema', 'vision', 'audio', 'logprobs', 'n'] as const
 export type Capability = (typeof CAPABILITIES)[number]
-
-/** How an answer that died elsewhere can be taken up, the best first. `instruct`: by a user turn that asks to go on. */
-export const CONTINUATIONS = ['token_ids', 'assistant', 'instruct'] as const
-export type Continuation = (typeof CONTINUATIONS)[number]
 
 export const deploymentIdSchema = z
   .string()
@@ -181,3 +178,13 @@ export const routingConfigSchema = z.strictObject({
   models: z.record(aliasSchema, modelConfigSchema),
 })
 export type RoutingConfig = z.infer<typeof routingConfigSchema>
+
+/** Of versions of the document. 0 is what the settings say. */
+export const VERSION_MAX = 999_999_999
+/** Where a list of versions goes on. */
+export const routingCursorSchema = z.string().check(z.regex(/^\d{1,9}$/, 'must be a `next` of this list'))
+export const versionCommentSchema = z.string().check(z.maxLength(500))
+export const rollbackSchema = z.strictObject({
+  version: z.int().check(z.minimum(0), z.maximum(VERSION_MAX)),
+  comment: z.optional(versionCommentSchema),
+})

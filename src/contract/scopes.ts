@@ -14,6 +14,9 @@ export const SCOPES = [
   'users:read',
   'users:write',
   'metrics:read',
+  /** Models, deployments and how requests are routed: the installation's. */
+  'routing:read',
+  'routing:write',
   /** Tenants themselves, budgets and prices: what only who runs the installation may change. */
   'tenants:read',
   'tenants:write',

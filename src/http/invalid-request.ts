@@ -3,7 +3,7 @@
  * somebody's text. zod/mini carries no sentences of its own (they would be a third of the bundle), so they are made here.
  */
 import type * as z from 'zod/mini'
-import { AppError } from '../errors.ts'
+import { AppError, type FieldProblem } from '../errors.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -15,13 +15,22 @@ const NAMES_MAX = 5
 export function invalidRequest(issues: readonly Issue[], body: unknown): AppError {
   const [first] = issues
   if (!first) throw new Error('A schema refused a body without an issue.')
-  const issue = deepest(first)
+  const { param, detail } = fieldProblem(first, body)
+  return new AppError(
+    'invalid_request',
+    `${param === '' ? 'The body' : param} ${detail}.`,
+    param === '' ? {} : { param },
+  )
+}
+
+/** The same of any issue: the field's path, empty for the body itself, and the rest of a sentence about it. */
+export function fieldProblem(found: Issue, body: unknown): FieldProblem {
+  const issue = deepest(found)
   // Of unknown fields the first is the one that is wrong; the schema tells where it stands.
   const path = issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path
   const param = path.map((part) => clipped(String(part))).join('.')
-  const subject = param === '' ? 'The body' : param
   const missing = isMissing(body, path) ? 'is missing; it ' : ''
-  return new AppError('invalid_request', `${subject} ${missing}${requirement(issue)}.`, param === '' ? {} : { param })
+  return { param, detail: `${missing}${requirement(issue)}` }
 }
 
 function isMissing(body: unknown, path: Issue['path']): boolean {
@@ -67,6 +76,10 @@ function requirement(issue: Issue): string {
       return `is not known here${issue.keys.length > 1 ? `, nor ${names(issue.keys.slice(1))}` : ''}`
     case 'invalid_union':
       return `must be ${[...new Set(issue.errors.flatMap((branch) => branch.slice(0, 1).map(requirementOfBranch)))].join(' or ')}`
+    case 'invalid_key': {
+      const [inner] = issue.issues
+      return inner ? requirement(inner) : 'is not allowed'
+    }
     // Ours alone: schemas in src/contract give their formats a sentence that begins with "must".
     default:
       return issue.message.startsWith('must ') ? issue.message : 'is not allowed'

@@ -15,10 +15,11 @@ import type { CreateKey, KeyView, NewKeyView, PatchKey } from '../contract/keys.
 import type { Limit, LimitChange, NewLimit } from '../contract/limits.ts'
 import type { ModerationVerdict } from '../contract/moderation.ts'
 import type { NewPrompt, NewVersion, Template } from '../contract/prompt-template.ts'
+import type { RoutingConfig } from '../contract/routing-config.ts'
 import type { Scope } from '../contract/scopes.ts'
 import type { CreateTenant, PatchTenant, TenantView } from '../contract/tenants.ts'
 import type { NewUser, Registration, UserChange, UserObject } from '../contract/users.ts'
-import type { ErrorValue } from '../errors.ts'
+import type { ErrorValue, FieldProblem } from '../errors.ts'
 
 /** API keys by the SHA-256 of their text, lower-case hexadecimal: what is compared is no secret. */
 export type Keys = {
@@ -325,6 +326,45 @@ export type Moderations = {
   check(tenantId: string, inputs: readonly (readonly string[])[]): Promise<ModerationVerdict[]>
 }
 
+/** Which models there are and who answers for them: one document, whose every change is a version. Rejects with store_unavailable. */
+export type RoutingAdmin = {
+  current(): Promise<RoutingRecord>
+  version(number: number): Promise<RoutingRecord | undefined>
+  /** Newest first, without version 0. */
+  versions(page: PageRequest): Promise<Page<RoutingVersion>>
+  /** What applying it would mean. Writes nothing. */
+  plan(config: RoutingConfig): Promise<{ version: number; problems: FieldProblem[]; diff: RoutingChange[] }>
+  /** What `edit` makes of the document that holds becomes the next version, whole or not at all. */
+  apply(change: RoutingEdit & { edit(config: RoutingConfig): RoutingConfig | undefined }): Promise<RoutingOutcome>
+  /** The document of an earlier version becomes the next one. `missing`: there is no such version. */
+  rollBack(change: RoutingEdit & { to: number }): Promise<RoutingOutcome>
+}
+
+type RoutingEdit = { by: Principal; comment: string; expected: ExpectedVersion }
+
+export type RoutingOutcome =
+  /** `unchanged`: it is what holds already, so there is no new version. */
+  | { outcome: 'stored' | 'unchanged'; record: RoutingRecord }
+  | { outcome: 'refused'; problems: FieldProblem[] }
+  /** `missing`: there was nothing to edit. */
+  | { outcome: 'stale' | 'missing' }
+
+export type RoutingVersion = {
+  /** 0: nothing was ever applied, and what the settings say holds. */
+  number: number
+  /** Absent of version 0. */
+  created?: { atMs: number; keyId: string; userId?: string }
+  comment: string
+  rolledBackTo?: number
+  /** The first changes against the version before; `count` is of all. */
+  diff: { count: number; changes: RoutingChange[] }
+}
+
+export type RoutingRecord = RoutingVersion & { config: RoutingConfig }
+
+/** `path` as `models.chat.targets.0.weight`. What was added has no `before`, what was removed no `after`. */
+export type RoutingChange = { path: string; change: 'added' | 'removed' | 'changed'; before?: unknown; after?: unknown }
+
 /** What settings say to routes and middleware. */
 export type HttpSettings = {
   /** The largest body of any route; text-only routes take less. */
@@ -335,28 +375,35 @@ export type HttpSettings = {
   defaultModel: string
 }
 
-/** Everything the HTTP layer may use, made once per isolate by src/wiring.ts. */
-export type HttpPorts = {
+/** What middleware and the routes of the request path may use, made once per isolate by src/wiring.ts. */
+export type RequestPorts = {
   complete: CompletePorts
   tokenCounter: TokenCounter
   keys: Keys
   accessTokens: AccessTokens
+  /** SHA-256 as 64 lower-case hexadecimal digits: how `keys` knows a key. */
+  sha256Hex(text: string): string
+  conversations: Conversations
+  limits: RequestLimits
+  metrics: MetricsReader
+  moderations: Moderations
+  settings: HttpSettings
+}
+
+/** What only routes that are loaded when first asked for may use: src/wiring/control-plane.ts. */
+export type ControlPorts = {
   signIn: SignIn
   users: Users
   identityProviders: IdentityProviders
-  /** SHA-256 as 64 lower-case hexadecimal digits: how `keys` knows a key. */
-  sha256Hex(text: string): string
   keyAdmin: KeyAdmin
   tenantAdmin: TenantAdmin
-  conversations: Conversations
-  limits: RequestLimits
   limitTable: LimitTable
-  metrics: MetricsReader
   promptLibrary: PromptLibrary
   budgets: BudgetAdmin
   prices: PriceAdmin
   usage: UsageReader
   filterRules: FilterRuleStore
-  moderations: Moderations
-  settings: HttpSettings
+  routing: RoutingAdmin
 }
+
+export type HttpPorts = RequestPorts & ControlPorts

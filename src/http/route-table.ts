@@ -1,6 +1,14 @@
 /** Every route, in one table. */
 import type { Route } from './route.ts'
 import { deleteBudget, listBudgets, putBudget, retrieveBudget } from './routes/admin-budgets.ts'
+import {
+  getConfig,
+  getConfigVersion,
+  listConfigVersions,
+  planConfig,
+  putConfig,
+  rollBackConfig,
+} from './routes/admin-config.ts'
 import { deleteFilter, getFilter, listFilters, putFilter } from './routes/admin-filters.ts'
 import {
   changeIdentityProvider,
@@ -10,7 +18,9 @@ import {
   retrieveIdentityProvider,
 } from './routes/admin-identity-providers.ts'
 import { createKey, getKey, listKeys, patchKey, revokeKey, rotateKey } from './routes/admin-keys.ts'
+import { deleteModelAlias, getModelAlias, listModelAliases, putModelAlias } from './routes/admin-models.ts'
 import { listPrices, listPriceVersions, putPrice } from './routes/admin-prices.ts'
+import { deleteDeployment, getDeployment, listDeployments, putDeployment } from './routes/admin-routes.ts'
 import { createTenant, deleteTenant, getTenant, listTenants, patchTenant } from './routes/admin-tenants.ts'
 import { listUsage, sumUsage } from './routes/admin-usage.ts'
 import { changeUser, createUser, deleteUser, listUsers, retrieveUser } from './routes/admin-users.ts'
@@ -82,6 +92,20 @@ export const routes: readonly Route[] = [
   getFilter,
   putFilter,
   deleteFilter,
+  getConfig,
+  putConfig,
+  planConfig,
+  listConfigVersions,
+  getConfigVersion,
+  rollBackConfig,
+  listModelAliases,
+  getModelAlias,
+  putModelAlias,
+  deleteModelAlias,
+  listDeployments,
+  getDeployment,
+  putDeployment,
+  deleteDeployment,
   createKey,
   listKeys,
   getKey,

@@ -3,7 +3,7 @@
  * again, waits, and takes places; for a first answer and for a continuation alike. Knows nothing of protocols.
  */
 import type { AttemptRecord, CallInFlight, Deployment, Health, ModelEventStream, UpstreamCall } from '../chat/ports.ts'
-import type { Continuation } from '../contract/routing-config.ts'
+import type { Continuation } from '../contract/continuation.ts'
 import { AppError, toAppError } from '../errors.ts'
 import { anotherTry } from './another-try.ts'
 import type { CallLedger } from './call-ledger.ts'

@@ -16,10 +16,12 @@ const COUNT_TIMEOUT_MS = 5_000
 export function tokenCounter(options: {
   baseUrl: string
   apiKey?: string | undefined
+  headers?: Readonly<Record<string, string>> | undefined
   fetch: typeof fetch
 }): TokenCounter {
   const url = `${options.baseUrl.replace(/\/+$/, '')}/tokenize`
   const headers: Record<string, string> = {
+    ...options.headers,
     'content-type': 'application/json',
     ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` }),
   }

@@ -1,29 +1,36 @@
-/** The models that may be asked, and who counts tokens. */
-import type { Deployment, Models, TokenCounter } from '../chat/ports.ts'
-import type { Config } from '../config.ts'
-import { configuredModels } from '../upstream/configured-models.ts'
-import { inferenceUpstream } from '../upstream/inference-upstream.ts'
-import { tokenCounter } from '../upstream/token-counter.ts'
+/** The models that may be asked, who answers for them, and who counts tokens. */
+import type { Models, TokenCounter } from '../chat/ports.ts'
+import { type Config, readUpstreamSecrets } from '../config.ts'
+import type { DeploymentConfig } from '../contract/routing-config.ts'
+import { aliasCounter, estimatingCounter } from '../registry/alias-counter.ts'
+import { isSameBase } from '../registry/base-url.ts'
+import { lastGoodTable, preparedTables, registeredModels } from '../registry/registered-models.ts'
+import { routingStore, type StoredRouting } from '../registry/routing-store.ts'
+import { type RoutingTable, routingTables } from '../registry/routing-table.ts'
+import { settingsConfig } from '../registry/settings-config.ts'
+import { makeAdapter } from './adapters.ts'
+import type { Isolate } from './isolate.ts'
 
-export function wireModels(config: Config): { models: Models; tokenCounter: TokenCounter } {
-  const endpoint = {
-    baseUrl: config.PERIGEE_INFERENCE_URL,
-    apiKey: config.PERIGEE_INFERENCE_KEY,
-    // Looked up at each call, so that a test may put another in its place.
-    fetch: (...call: Parameters<typeof fetch>) => globalThis.fetch(...call),
-  }
-  const deployment: Deployment = {
-    id: 'inference',
-    adapter: 'inference',
-    capabilities: new Set(['tools', 'json_schema', 'logprobs', 'n']),
-    continuation: ['token_ids'],
-    contextTokens: undefined,
-    region: undefined,
-    location: undefined,
-    price: undefined,
-    inFlightMax: undefined,
-    queue: { length: 0, waitMs: 0 },
-    model: config.PERIGEE_DEFAULT_MODEL,
+/** The installation's, not a tenant's: there is one. */
+const ALL = 'all'
+
+type ModelPorts = {
+  models: Models
+  /** Exact; rejects where a model's servers do not count. */
+  counter: TokenCounter
+  /** Estimates there. */
+  estimatingCounter: TokenCounter
+}
+
+export function wireModels({ env, config, directory, stored }: Isolate): ModelPorts {
+  const secrets = readUpstreamSecrets(env)
+  const tables = routingTables({
+    makeAdapter: makeAdapter({
+      apiKeyOf: apiKeyOf(config, secrets),
+      secretOf: (name) => secrets.get(name),
+      // Looked up at each call, so that a test may put another in its place.
+      fetch: (...call) => globalThis.fetch(...call),
+    }),
     timeouts: {
       connect: config.PERIGEE_CONNECT_TIMEOUT_MS,
       firstToken: config.PERIGEE_FIRST_TOKEN_TIMEOUT_MS,
@@ -31,10 +38,32 @@ export function wireModels(config: Config): { models: Models; tokenCounter: Toke
       betweenTokens: config.PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS,
       total: config.PERIGEE_TOTAL_TIMEOUT_MS,
     },
-    upstream: inferenceUpstream(endpoint),
-  }
+  })
+  const store = routingStore(stored)
+  const recall = directory.remember<StoredRouting, RoutingTable>({
+    kind: 'routing',
+    load: () => store.held(),
+    prepare: preparedTables(tables, configOfSettings(config)),
+    key: () => ALL,
+  })
+  const table = lastGoodTable(() => recall(ALL))
   return {
-    models: configuredModels(config.PERIGEE_DEFAULT_MODEL, deployment),
-    tokenCounter: tokenCounter(endpoint),
+    models: registeredModels(table),
+    counter: aliasCounter(table),
+    estimatingCounter: estimatingCounter(table),
+  }
+}
+
+/** Holds as long as none is stored. */
+export function configOfSettings(config: Config): ReturnType<typeof settingsConfig> {
+  return settingsConfig({ inferenceUrl: config.PERIGEE_INFERENCE_URL, model: config.PERIGEE_DEFAULT_MODEL })
+}
+
+function apiKeyOf(config: Config, secrets: ReadonlyMap<string, string>) {
+  return ({ secret, url }: DeploymentConfig): string | undefined | 'missing' => {
+    if (secret !== undefined) return secrets.get(secret) ?? 'missing'
+    // The server of the settings has its key there, too.
+    const isOwn = url !== undefined && isSameBase(url, config.PERIGEE_INFERENCE_URL)
+    return isOwn ? config.PERIGEE_INFERENCE_KEY : undefined
   }
 }

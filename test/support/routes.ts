@@ -1,6 +1,6 @@
 /** Deployments and routes for tests: what a test does not say is harmless. */
 import type { Deployment, Models, RequestFacts, Route } from '../../src/chat/ports.ts'
-import { CONTINUATIONS } from '../../src/contract/routing-config.ts'
+import { CONTINUATIONS } from '../../src/contract/continuation.ts'
 
 export function deploymentOf(given: Partial<Deployment> = {}): Deployment {
   return {
@@ -39,7 +39,7 @@ export function modelsOf(...routes: readonly Route[]): Models {
   const find = (alias: string) => routes.find((route) => route.alias === alias)
   return {
     routeOf: find,
-    list: () => routes.map(({ alias }) => ({ alias, createdAt: 0 })),
+    list: () => routes.map(({ alias }) => ({ alias, createdAt: 0, capabilities: [], contextTokens: undefined })),
     isKnown: (alias) => find(alias) !== undefined,
   }
 }

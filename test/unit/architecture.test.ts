@@ -59,12 +59,15 @@ const PLATFORM_CLASSES =
 const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([
   'worker.ts',
+  'edge.ts',
   'app.ts',
+  'whole-app.ts',
   'wiring.ts',
   'config.ts',
   'env.ts',
   'errors.ts',
   'while-store-answers.ts',
+  'upstash-command.ts',
   'contract/',
   'http/',
   'chat/',
@@ -78,15 +81,21 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   if (source === target && target.endsWith('/')) return true
   if (target === 'errors.ts') return source !== 'contract/'
   if (target === 'while-store-answers.ts') return !['contract/', 'chat/', 'http/', 'app.ts'].includes(source)
+  if (target === 'upstash-command.ts') return ['cache/', 'limits/'].includes(source)
   switch (source) {
     case 'worker.ts':
-      return target === 'app.ts' || PLATFORM_CLASSES.test(to)
+      return target === 'edge.ts' || PLATFORM_CLASSES.test(to)
+    case 'edge.ts':
+    case 'whole-app.ts':
+      if (['app.ts', 'wiring.ts'].includes(target) || to === 'src/wiring/control-plane.ts') return true
+      return target === 'whole-app.ts' || target === 'http/' || (target === 'env.ts' && typeOnly)
     case 'app.ts':
-      return ['http/', 'wiring.ts', 'config.ts', 'env.ts', 'contract/'].includes(target)
+      return target === 'http/' || (target === 'env.ts' && typeOnly)
     case 'wiring.ts':
     case 'wiring/':
       return (
-        !['app.ts', 'worker.ts', 'wiring.ts'].includes(target) && (target !== 'http/' || to === 'src/http/ports.ts')
+        !['app.ts', 'edge.ts', 'whole-app.ts', 'worker.ts', 'wiring.ts'].includes(target) &&
+        (target !== 'http/' || to === 'src/http/ports.ts')
       )
     case 'config.ts':
       return target === 'env.ts' && typeOnly
@@ -94,6 +103,7 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
       return PLATFORM_CLASSES.test(to) && typeOnly
     case 'errors.ts':
     case 'while-store-answers.ts':
+    case 'upstash-command.ts':
     case 'contract/':
       return false
     case 'http/':
@@ -112,15 +122,17 @@ const PACKAGES: Record<string, RegExp> = {
   'contract/': /^zod\/mini$/,
   'config.ts': /^zod\/mini$/,
   'app.ts': /^hono(\/|$)/,
+  'edge.ts': /^hono(\/|$)/,
+  'whole-app.ts': /^hono$/,
   'http/': /^(hono(\/|$)|zod\/mini$)/,
   'wiring.ts': /^cloudflare:workers$/,
   'wiring/': /^cloudflare:workers$/,
   'budgets/': /^(cloudflare:workers|node:buffer)$/,
   'auth/': /^(node:crypto|cloudflare:workers|jose|zod\/mini)$/,
-  'cache/': /^(node:crypto|@upstash\/redis\/cloudflare)$/,
+  'cache/': /^node:crypto$/,
   'upstream/': /^(zod\/mini|@aws-sdk\/client-sagemaker-runtime)$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
-  'limits/': /^(cloudflare:workers|zod\/mini|@upstash\/ratelimit|@upstash\/redis\/cloudflare)$/,
+  'limits/': /^(cloudflare:workers|zod\/mini|@upstash\/ratelimit)$/,
   'observe/': /^cloudflare:workers$/,
   'prompts/': /^diff$/,
   'directory/': /^cloudflare:workers$/,
@@ -260,6 +272,7 @@ describe('documents', () => {
     'docs/testing.md',
     'docs/storage.md',
     'docs/budgets.md',
+    'docs/routing.md',
     'docs/performance.md',
     'docs/users.md',
     'docs/limits.md',

@@ -1,6 +1,6 @@
 /** Settings: their defaults, their bounds, and that a wrong one is named. */
 import { expect, test } from 'vitest'
-import { readConfig } from '../../src/config.ts'
+import { readConfig, readUpstreamSecrets } from '../../src/config.ts'
 import type { Env } from '../../src/env.ts'
 
 // Sound: settings are read by name, and the bindings are not looked at.
@@ -25,6 +25,7 @@ test('nothing set means the defaults, and no key is valid', () => {
     PERIGEE_CACHE_TTL_SECONDS: 3_600,
     PERIGEE_CACHE_ENTRIES: 10_000,
     PERIGEE_CACHE_BYTES: 33_554_432,
+    PERIGEE_ALLOW_INTERNAL_URLS: 'off',
     PERIGEE_CONVERSATION_DAYS: 7,
     PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: 10_000_000,
   })
@@ -68,4 +69,16 @@ test('Upstash has its address and its token together, or neither', () => {
   const token = { PERIGEE_UPSTASH_TOKEN: 't' }
   expect(read({ ...url, ...token })).toMatchObject({ ...url, ...token })
   for (const half of [url, token]) expect(() => read(half)).toThrow('PERIGEE_UPSTASH_TOKEN')
+})
+
+test('secrets of deployments are those whose names say so; a line break around one is dropped, and an empty one is none', () => {
+  const variables = {
+    UPSTREAM_A: 'key-a\n',
+    UPSTREAM_B: '  ',
+    upstream_c: 'x',
+    PERIGEE_INFERENCE_KEY: 'k',
+    UPSTREAM_D: 1,
+  }
+  // Sound: only names and text are looked at.
+  expect([...readUpstreamSecrets(variables as unknown as Env)]).toEqual([['UPSTREAM_A', 'key-a']])
 })

@@ -17,6 +17,9 @@ const OWN = {
   PERIGEE_KEY_SHA256: '0'.repeat(64),
 }
 
+/** Nothing given: on one machine deployments may be inside. */
+const ALONE = { PERIGEE_ALLOW_INTERNAL_URLS: 'on', ...OWN }
+
 /** As wrangler will hand them to the Worker. */
 function asRead(envFile: string): Record<string, unknown> {
   const read = unstable_getVarsForDev(undefined, [envFile], {}, undefined, true)
@@ -54,6 +57,7 @@ test('every setting of the Worker that the environment sets reaches it, the key 
     PERIGEE_UPSTASH_URL: 'https://eu1.upstash.example',
     PERIGEE_UPSTASH_TOKEN: 'AXo=',
     PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: '506',
+    PERIGEE_ALLOW_INTERNAL_URLS: 'off',
   }
   expect(Object.keys({ ...set, ...OWN }).sort()).toEqual(Object.keys(settingsSchema.shape).sort())
   expect(asRead(prepare({ ...set, OTHER: 'x', PERIGEE_INFERENCE_PORT: '1' }).envFile)).toEqual({
@@ -66,11 +70,16 @@ test('every setting of the Worker that the environment sets reaches it, the key 
 
 test('where the model answers, its name and the key are what npm start says, not the environment', () => {
   const environment = Object.fromEntries(Object.keys(OWN).map((name) => [name, 'of another deployment']))
-  expect(workerVariables(environment, OWN)).toEqual({ kind: 'variables', variables: OWN })
+  expect(workerVariables(environment, OWN)).toEqual({ kind: 'variables', variables: ALONE })
+})
+
+test('secrets of deployments are handed on, and nothing that is only named alike', () => {
+  const given = { UPSTREAM_OPENAI: 'sk-1', UPSTREAM_lower: 'x', MY_UPSTREAM_KEY: 'x', UPSTREAM_EMPTY: '' }
+  expect(workerVariables(given, OWN)).toEqual({ kind: 'variables', variables: { ...ALONE, UPSTREAM_OPENAI: 'sk-1' } })
 })
 
 test('an empty variable is one that is not set', () => {
-  expect(workerVariables({ PERIGEE_INFERENCE_KEY: '' }, OWN)).toEqual({ kind: 'variables', variables: OWN })
+  expect(workerVariables({ PERIGEE_INFERENCE_KEY: '' }, OWN)).toEqual({ kind: 'variables', variables: ALONE })
 })
 
 test('a wrong setting is told by name before anything starts, and its value is not repeated', () => {

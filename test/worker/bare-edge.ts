@@ -1,5 +1,4 @@
 /** The edge's routes, its sequence and its loop over deployments behind routes of a test's own: no store, no limit, no cache. */
-import { createApp } from '../../src/app.ts'
 import { noBudgets } from '../../src/budgets/no-budgets.ts'
 import { noCache } from '../../src/cache/no-cache.ts'
 import type { Meter, Route } from '../../src/chat/ports.ts'
@@ -7,6 +6,7 @@ import { noFilters } from '../../src/filter/no-filters.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { noLimits, noRequestLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
+import { wholeApp } from '../../src/whole-app.ts'
 import { wireAttempt } from '../../src/wiring/attempt.ts'
 import type { Accounts } from '../support/edge-accounts.ts'
 
@@ -41,7 +41,7 @@ export function bareEdge<Variables>(routesOf: (variables: Variables) => readonly
     }
   }
 
-  const app = createApp((env) => {
+  const app = wholeApp((env) => {
     // Sound: the test that starts the Worker gives it these; no route that it calls uses another port.
     ports ??= portsOf(env as unknown as Variables)
     return ports as HttpPorts

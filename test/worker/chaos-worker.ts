@@ -1,6 +1,6 @@
 /** Two deployments behind each alias, of which the first misbehaves: what test/e2e/chaos.test.ts runs. */
 import type { Deployment } from '../../src/chat/ports.ts'
-import { CONTINUATIONS } from '../../src/contract/routing-config.ts'
+import { CONTINUATIONS } from '../../src/contract/continuation.ts'
 import { openaiUpstream } from '../../src/upstream/openai-upstream.ts'
 import { deploymentOf, routeOf } from '../support/routes.ts'
 import { bareEdge, platformFetch } from './bare-edge.ts'

@@ -2,10 +2,9 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
-import { createApp } from '../../src/app.ts'
 import { makeApiKey, sha256Hex } from '../../src/auth/api-key.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
-import { wire } from '../../src/wiring.ts'
+import { allPorts, wholeApp } from '../../src/whole-app.ts'
 
 export const MODEL = 'smollm2-135m-instruct'
 export const KEY = makeApiKey()
@@ -28,9 +27,9 @@ export function edge(
 ): Edge {
   const bindings = { ...env, PERIGEE_KEY_SHA256: sha256Hex(KEY), PERIGEE_LOG_LEVEL: 'silent', ...settings }
   let ports: HttpPorts | undefined
-  const app = createApp(() => {
+  const app = wholeApp(() => {
     if (!ports) {
-      const wired = wire(bindings)
+      const wired = allPorts(bindings)
       ports = { ...wired, ...change(wired) }
     }
     return ports

@@ -2,12 +2,11 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createApp } from '../../src/app.ts'
-import { wire } from '../../src/wiring.ts'
+import { allPorts, wholeApp } from '../../src/whole-app.ts'
 import { type ModelServer, modelServer } from './conversation-model-server.ts'
 
-const wired = wire(env)
-const app = createApp(() => ({
+const wired = allPorts(env)
+const app = wholeApp(() => ({
   ...wired,
   keys: { find: async () => ({ tenantId: 'tnt_routes', keyId: 'key_1', scopes: ['chat'] }) },
   settings: { ...wired.settings, logLevel: 'silent' },

@@ -1,6 +1,5 @@
 /** The edge's routes and sequence with the real cache before a model, and nothing else: what test/e2e/cache-joining.test.ts runs. */
 import { waitUntil } from 'cloudflare:workers'
-import { createApp } from '../../src/app.ts'
 import { noBudgets } from '../../src/budgets/no-budgets.ts'
 import { answerCache } from '../../src/cache/answer-cache.ts'
 import { memoryCache } from '../../src/cache/memory-cache.ts'
@@ -10,6 +9,7 @@ import type { HttpPorts } from '../../src/http/ports.ts'
 import { noLimits, noRequestLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
 import { openaiUpstream } from '../../src/upstream/openai-upstream.ts'
+import { wholeApp } from '../../src/whole-app.ts'
 import { wireAttempt } from '../../src/wiring/attempt.ts'
 import { deploymentOf, routeOf } from '../support/routes.ts'
 
@@ -60,7 +60,7 @@ function portsOf({ MODEL_URL }: Variables): Used {
 }
 
 // Sound: no route that the test calls uses another port.
-const app = createApp((env) => portsOf(env as unknown as Variables) as HttpPorts)
+const app = wholeApp((env) => portsOf(env as unknown as Variables) as HttpPorts)
 let arrived = 0
 
 function counted(cache: AnswerCache): AnswerCache {

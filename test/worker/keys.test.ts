@@ -210,7 +210,7 @@ describe('nobody gives what he does not have', () => {
 
   test('no tenant but the installation’s own gets what reaches beyond it', async () => {
     const owner = await asRole('owner')
-    expect(owner.scopes).toEqual(SCOPES.filter((scope) => !/^(tenants|metrics):/.test(scope)))
+    expect(owner.scopes).toEqual(SCOPES.filter((scope) => !/^(tenants|metrics|routing):/.test(scope)))
     for (const path of ['/admin/tenants', `/admin/tenants/${owner.tenant_id}`]) {
       expect((await call(owner.key, 'GET', path)).code).toBe('permission_denied')
     }

@@ -2,7 +2,6 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { createApp } from '../../src/app.ts'
 import type { Scope } from '../../src/contract/scopes.ts'
 import {
   promptListSchema,
@@ -12,11 +11,11 @@ import {
   renderedPromptSchema,
 } from '../../src/http/openapi/prompt-schemas.ts'
 import { problemSchema } from '../../src/http/openapi/schemas.ts'
-import { wire } from '../../src/wiring.ts'
+import { allPorts, wholeApp } from '../../src/whole-app.ts'
 import { MODEL } from './edge-client.ts'
 import { fakeModel, HELLO, wholeAnswer } from './fake-model.ts'
 
-const wired = wire(env)
+const wired = allPorts(env)
 const ALL: readonly Scope[] = ['chat', 'prompts:read', 'prompts:write']
 
 afterEach(() => {
@@ -24,7 +23,7 @@ afterEach(() => {
 })
 
 function caller(tenantId: string, scopes = ALL) {
-  const app = createApp(() => ({
+  const app = wholeApp(() => ({
     ...wired,
     keys: { find: async () => ({ tenantId, keyId: `key_of_${tenantId}`, scopes }) },
     settings: { ...wired.settings, logLevel: 'silent' as const },

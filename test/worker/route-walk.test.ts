@@ -99,6 +99,24 @@ const OBJECTS: readonly Objects[] = [
     make: async () => 'no-such-model-either',
     bodies: { 'PUT ': { input: 1, output: 1 } },
   },
+  // Of the installation, these three: no tenant's key has the scope.
+  {
+    path: '/admin/config/versions/:number',
+    missing: '999999999',
+    make: async () => '999999998',
+  },
+  {
+    path: '/admin/models/:alias',
+    missing: 'no-such-model',
+    make: async () => 'no-such-model-either',
+    bodies: { 'PUT ': { targets: [{ deployment: 'no-such-deployment' }] } },
+  },
+  {
+    path: '/admin/routes/:id',
+    missing: 'no-such-deployment',
+    make: async () => 'no-such-deployment-either',
+    bodies: { 'PUT ': { adapter: 'openai', url: 'https://gpu.example.com', model: 'm' } },
+  },
   {
     path: '/v1/prompts/:id',
     missing: 'nobody-has-this',

@@ -15,7 +15,7 @@ import {
   userListSchema,
   userSchema,
 } from '../../src/http/openapi/user-schemas.ts'
-import { wire } from '../../src/wiring.ts'
+import { allPorts } from '../../src/whole-app.ts'
 import { codeOf, type Edge, edge } from './edge-client.ts'
 
 const SECRET = 'a secret that only this test knows, 2026'
@@ -333,7 +333,7 @@ describe('POST /auth/token', () => {
       access_token,
       '/auth/logout',
       { method: 'POST' },
-      edge(SETTINGS, () => ({ signIn: wire(unset).signIn })),
+      edge(SETTINGS, () => ({ signIn: allPorts(unset).signIn })),
     )
     expect(await codeOf(refused)).toBe('not_configured')
   })

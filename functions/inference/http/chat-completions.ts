@@ -40,7 +40,7 @@ const CHAT_FIELDS = [
 ]
 
 async function answerChat(serving: Serving, body: unknown, response: Parameters<Handler>[0]['response']) {
-  const request = parse(chatRequestSchema, body)
+  const request = parse(chatRequestSchema(), body)
   refuseUnsupported(request, CHAT_FIELDS)
   const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? null
   const tools = readTools(request)

@@ -20,7 +20,7 @@ const PROMPTS_MAX = 128
 
 /** OpenAI's list of prompts, beside the one prompt that the edge's contract has. */
 const promptSchema = z.union([
-  textRequestSchema.shape.prompt,
+  textRequestSchema().shape.prompt,
   z.array(z.string()).check(z.minLength(1), z.maxLength(PROMPTS_MAX)),
   z
     .array(z.array(z.int().check(z.nonnegative())).check(z.minLength(1), z.maxLength(MAX_TOKENS_MAX)))
@@ -59,7 +59,7 @@ type Prompt = string | string[] | number[]
 function readPrompts(given: unknown) {
   const { prompt, ...rest } = parse(z.looseObject({ prompt: promptSchema }), given)
   const prompts = (isMany(prompt) ? prompt : [prompt]) as Prompt[] // Sound: each entry is text or ids.
-  return { prompts, body: parse(textRequestSchema, { ...rest, prompt: prompts[0] }) }
+  return { prompts, body: parse(textRequestSchema(), { ...rest, prompt: prompts[0] }) }
 }
 
 const isMany = (prompt: Prompt | number[][]) => typeof prompt !== 'string' && typeof prompt[0] !== 'number'

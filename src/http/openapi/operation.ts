@@ -11,6 +11,7 @@ export type Operation = {
     | 'Conversations'
     | 'Prompts'
     | 'Budgets'
+    | 'Routing'
     | 'Sign-in'
     | 'Users'
     | 'Administration'

@@ -6,12 +6,20 @@ import { LIMIT_OPERATIONS } from './limit-operations.ts'
 import { MESSAGE_OPERATIONS } from './message-operations.ts'
 import { BODY, KEY, MODEL, type Operation } from './operation.ts'
 import { PROMPT_OPERATIONS } from './prompt-operations.ts'
+import { ROUTING_OPERATIONS } from './routing-operations.ts'
 import { USER_OPERATIONS } from './user-operations.ts'
 
 const COMPLETION = [...KEY, ...BODY, ...MODEL, 'content_blocked', 'insufficient_quota', 'store_unavailable'] as const
 
 const ALIAS = 'smollm2-135m-instruct'
 const CREATED = 1_764_000_000
+const MODEL_OBJECT = {
+  id: ALIAS,
+  object: 'model',
+  created: CREATED,
+  owned_by: 'perigee',
+  perigee: { capabilities: ['json_schema', 'logprobs', 'n', 'tools'], context_tokens: 4_096 },
+}
 const CONVERSATION = `conv_${'4hT9'.repeat(8)}`
 const USAGE = { prompt_tokens: 37, completion_tokens: 9, total_tokens: 46 }
 const STREAMING =
@@ -85,11 +93,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'listModels',
     tag: 'Models',
     summary: 'List the models',
-    description: "As OpenAI's.",
+    description:
+      "As OpenAI's, those that the key may use. `perigee` says what at least one deployment of a model can do, and the longest context that one reads, null where nobody says.",
     answers: {
       'application/json': {
         schema: 'ModelList',
-        example: { object: 'list', data: [{ id: ALIAS, object: 'model', created: CREATED, owned_by: 'perigee' }] },
+        example: { object: 'list', data: [MODEL_OBJECT] },
       },
     },
     errors: KEY,
@@ -102,7 +111,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answers: {
       'application/json': {
         schema: 'Model',
-        example: { id: ALIAS, object: 'model', created: CREATED, owned_by: 'perigee' },
+        example: MODEL_OBJECT,
       },
     },
     errors: [...KEY, 'model_not_found'],
@@ -146,6 +155,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...BUDGET_OPERATIONS,
   ...FILTER_OPERATIONS,
   ...ADMIN_OPERATIONS,
+  ...ROUTING_OPERATIONS,
   ...USER_OPERATIONS,
   ...LIMIT_OPERATIONS,
   'GET /metrics': {

@@ -18,9 +18,16 @@ import {
   newPromptSchema,
   newVersionSchema,
   promptChangeSchema,
-  promptedChatRequestSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import { promptedChatRequestSchema } from '../../contract/prompted-chat.ts'
+import {
+  CAPABILITIES,
+  deploymentConfigSchema,
+  modelConfigSchema,
+  rollbackSchema,
+  routingConfigSchema,
+} from '../../contract/routing-config.ts'
 import { createTenantSchema, patchTenantSchema } from '../../contract/tenants.ts'
 import {
   logoutSchema,
@@ -54,6 +61,17 @@ import {
   promptVersionSchema,
   renderedPromptSchema,
 } from './prompt-schemas.ts'
+import {
+  deletedDeploymentSchema,
+  deletedModelAliasSchema,
+  deploymentListSchema,
+  deploymentViewSchema,
+  modelAliasListSchema,
+  modelAliasSchema,
+  routingPlanSchema,
+  routingVersionListSchema,
+  wholeRoutingVersionSchema,
+} from './routing-schemas.ts'
 import {
   deletedSchema,
   identityProviderListSchema,
@@ -149,6 +167,7 @@ export const modelSchema = z.object({
   object: z.literal('model'),
   created: z.int(),
   owned_by: z.string(),
+  perigee: z.object({ capabilities: z.array(z.enum(CAPABILITIES)), context_tokens: z.nullable(count) }),
 })
 
 export const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) })
@@ -232,6 +251,8 @@ export const problemSchema = z.object({
   param: z.optional(z.string()),
   /** Of content_blocked: the rule's name. */
   rule: z.optional(z.string()),
+  /** Of a body with several mistakes: all of them. */
+  errors: z.optional(z.array(z.object({ param: z.string(), detail: z.string() }))),
   /** When the first turn of a new conversation failed and is kept. */
   conversation_id: z.optional(z.string()),
   /** Of `rate_limited`: which limit is reached, as `endpoint-requests`. */
@@ -241,14 +262,14 @@ export const problemSchema = z.object({
 /** Name in `components.schemas`, and a sentence. */
 export const COMPONENTS = {
   ChatRequest: [
-    promptedChatRequestSchema,
+    promptedChatRequestSchema(),
     'A chat completion request. Fields that are not listed here pass through to the model.',
   ],
-  Message: [messageSchema, 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
+  Message: [messageSchema(), 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
   ChatResponse: [chatResponseSchema, 'The whole answer.'],
   ChatChunk: [chatChunkSchema, 'One event of a streamed answer.'],
   TextRequest: [
-    textRequestSchema,
+    textRequestSchema(),
     'A text completion request. Fields that are not listed here pass through to the model.',
   ],
   TextResponse: [textResponseSchema, 'The whole answer; the events of a stream have the same shape.'],
@@ -257,9 +278,9 @@ export const COMPONENTS = {
   CountTokensRequest: [countTokensRequestSchema, 'What to count.'],
   CountTokensResponse: [countTokensResponseSchema, 'How many tokens.'],
   Usage: [usageSchema, 'What the answer cost, in tokens.'],
-  ChatTurnRequest: [chatTurnRequestSchema, 'One turn of a stored conversation. Unknown fields are refused.'],
+  ChatTurnRequest: [chatTurnRequestSchema(), 'One turn of a stored conversation. Unknown fields are refused.'],
   ChatTurnResponse: [chatTurnResponseSchema, 'The answer to the turn.'],
-  GenerateRequest: [generateRequestSchema, 'A text to continue. Unknown fields are refused.'],
+  GenerateRequest: [generateRequestSchema(), 'A text to continue. Unknown fields are refused.'],
   GenerateResponse: [generateResponseSchema, 'The continuation, without the text itself.'],
   FilterRuleRequest: [filterRuleSchema, 'One rule of the content filter: words, or kinds of data, or both.'],
   FilterRule: [filterRuleViewSchema, 'A rule as it is stored.'],
@@ -321,6 +342,19 @@ export const COMPONENTS = {
   IdentityProviderChange: [identityProviderChangeSchema, 'What to change; what is left out stays.'],
   IdentityProvider: [identityProviderSchema, 'An outside identity provider.'],
   IdentityProviderList: [identityProviderListSchema, 'All outside identity providers.'],
+  RoutingConfig: [routingConfigSchema, 'The routing document: docs/routing.md explains each field.'],
+  RoutingVersion: [wholeRoutingVersionSchema, 'A version of the routing document, with the document.'],
+  RoutingVersionList: [routingVersionListSchema, 'A page of versions, newest first, without their documents.'],
+  RoutingPlan: [routingPlanSchema, 'What a document would change, and what is wrong with it.'],
+  RollbackRequest: [rollbackSchema, 'Which version to bring back.'],
+  ModelAliasRequest: [modelConfigSchema, 'What an alias stands for. Unknown fields are refused.'],
+  ModelAlias: [modelAliasSchema, 'What an alias stands for.'],
+  ModelAliasList: [modelAliasListSchema, 'A page of aliases, in the order of their names.'],
+  ModelAliasDeleted: [deletedModelAliasSchema, 'It is gone.'],
+  DeploymentRequest: [deploymentConfigSchema, 'One place where a model answers. Unknown fields are refused.'],
+  Deployment: [deploymentViewSchema, 'One place where a model answers.'],
+  DeploymentList: [deploymentListSchema, 'A page of deployments, in the order of their names.'],
+  DeploymentDeleted: [deletedDeploymentSchema, 'It is gone.'],
   Deleted: [deletedSchema, 'It is gone.'],
   OpenAiError: [openAiErrorSchema, "An error in OpenAI's envelope."],
   AnthropicError: [anthropicErrorSchema, "An error in Anthropic's envelope."],

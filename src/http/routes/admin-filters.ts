@@ -1,13 +1,7 @@
 /** `/admin/filters`: the rules of a tenant, each by its name. A change reaches every isolate within seconds. */
 import * as z from 'zod/mini'
-import {
-  type FilterRule,
-  filterRuleSchema,
-  RULE_BYTES_MAX,
-  RULES_MAX,
-  ruleNameSchema,
-  WORDS_MAX,
-} from '../../contract/filter-rules.ts'
+import { RULES_MAX, WORDS_MAX } from '../../contract/filter-bounds.ts'
+import { type FilterRule, filterRuleSchema, RULE_BYTES_MAX, ruleNameSchema } from '../../contract/filter-rules.ts'
 import type { Scope } from '../../contract/scopes.ts'
 import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'

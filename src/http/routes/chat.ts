@@ -25,7 +25,7 @@ export const chat: Route = {
   access: { scope: 'chat' },
   body: 'text',
   async handle(context) {
-    const request = await readJson(context, chatTurnRequestSchema)
+    const request = await readJson(context, chatTurnRequestSchema())
     const requestId = context.get('requestId')
     const { conversations, settings } = context.get('ports')
     context.set('model', request.model_config?.model ?? settings.defaultModel)

@@ -19,7 +19,7 @@ export const generate: Route = {
   access: { scope: 'chat' },
   body: 'text',
   async handle(context) {
-    const { text, max_length } = await readJson(context, generateRequestSchema)
+    const { text, max_length } = await readJson(context, generateRequestSchema())
     const { complete: ports, settings } = context.get('ports')
     context.set('model', settings.defaultModel)
     try {

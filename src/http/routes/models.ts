@@ -41,5 +41,11 @@ async function modelsOf(context: AppContext): Promise<ListedModel[]> {
 }
 
 function modelObject(model: ListedModel) {
-  return { id: model.alias, object: 'model', created: model.createdAt, owned_by: 'perigee' }
+  return {
+    id: model.alias,
+    object: 'model',
+    created: model.createdAt,
+    owned_by: 'perigee',
+    perigee: { capabilities: model.capabilities, context_tokens: model.contextTokens ?? null },
+  }
 }

@@ -1,6 +1,7 @@
 /** `/v1/prompts/{id}/versions`, the labels that point to them, and what differs between two. */
 import * as z from 'zod/mini'
-import { labelChangeSchema, labelSchema, newVersionSchema } from '../../contract/prompt-template.ts'
+import { labelChangeSchema, newVersionSchema } from '../../contract/prompt-template.ts'
+import { labelSchema } from '../../contract/prompted-chat.ts'
 import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
 import { listObject, pageFields } from '../page-query.ts'
@@ -101,7 +102,7 @@ export const removePromptLabel: Route = {
 }
 
 function labelOf(context: AppContext): string {
-  const parsed = z.safeParse(labelSchema, context.req.param('label'))
+  const parsed = z.safeParse(labelSchema(), context.req.param('label'))
   if (parsed.success) return parsed.data
   throw new AppError('invalid_request', `label ${parsed.error.issues[0]?.message}.`, { param: 'label' })
 }

@@ -1,11 +1,7 @@
 /** `/v1/prompts`: a tenant's prompt templates. What a version is never changes; labels point to versions. */
 import * as z from 'zod/mini'
-import {
-  newPromptSchema,
-  promptChangeSchema,
-  promptIdSchema,
-  renderRequestSchema,
-} from '../../contract/prompt-template.ts'
+import { newPromptSchema, promptChangeSchema, renderRequestSchema } from '../../contract/prompt-template.ts'
+import { promptIdSchema } from '../../contract/prompted-chat.ts'
 import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import type { PromptRecord } from '../ports.ts'
@@ -14,7 +10,7 @@ import { readQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
 
 const COMMON = { errors: 'problem' } as const
-const LIST = z.strictObject(pageFields(promptIdSchema))
+const LIST = z.strictObject(pageFields(promptIdSchema()))
 
 export const listPrompts: Route = {
   ...COMMON,

@@ -1,6 +1,6 @@
 /** In which ways a deployment may take up a choice of an answer, the best first. */
 import type { Deployment, Route } from '../../chat/ports.ts'
-import { CONTINUATIONS } from '../../contract/routing-config.ts'
+import { CONTINUATIONS } from '../../contract/continuation.ts'
 import type { Way } from '../open-somewhere.ts'
 import { byAssistant } from './by-assistant.ts'
 import { byInstruct } from './by-instruct.ts'

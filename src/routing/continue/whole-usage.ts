@@ -1,6 +1,6 @@
 /** What an answer that several deployments gave has cost: its prompt once, and every token that the caller got. */
 import type { Usage } from '../../contract/chat-completion.ts'
-import type { Continuation } from '../../contract/routing-config.ts'
+import type { Continuation } from '../../contract/continuation.ts'
 import { instruction } from './by-instruct.ts'
 import { type Said, type SaidChoice, tokensOf } from './said.ts'
 

@@ -388,6 +388,21 @@ describe('an answer that is shared', () => {
     expect([lost.signals.length, next.signals.length, await kind(asked())]).toEqual([1, 1, 'hit'])
   })
 
+  test('goes on, too, for a caller whose own request was only taken for lost', async () => {
+    const { share } = cache()
+    const slow = model()
+    slow.more(2)
+    const first = await share(asked(), slow.open)
+    const next = model()
+    next.more()
+    const joined = await share(asked(), next.open)
+    const texts = [first, joined].map(({ answer }) => textOf(answer.events))
+    vi.setSystemTime(Date.now() + 20_000)
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(await Promise.all(texts)).toEqual(['one two three', 'one two three'])
+    expect(next.signals).toHaveLength(1)
+  })
+
   test('ends with an error rather than with other words, when it cannot go on', async () => {
     for (const [body, again] of [
       [{ temperature: 1 }, ANSWER],

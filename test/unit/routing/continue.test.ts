@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { assembleChat } from '../../../src/chat/assemble.ts'
 import type { Deployment, ModelEvent, ModelEventStream, ModelRequest } from '../../../src/chat/ports.ts'
 import type { ChatChunk, ChatRequest, TextResponse, Usage } from '../../../src/contract/chat-completion.ts'
-import type { Continuation } from '../../../src/contract/routing-config.ts'
+import type { Continuation } from '../../../src/contract/continuation.ts'
 import type { AppError, ErrorCode } from '../../../src/errors.ts'
 import { CALL, type Script, scriptedWorld, type World } from './scripted-deployments.ts'
 

@@ -1,0 +1,108 @@
+/** What the schema of the routing document cannot say: names that must be there, what each adapter needs, where addresses may lead. Pure. */
+import {
+  type AdapterKind,
+  CONFIG_BYTES_MAX,
+  DEPLOYMENTS_MAX,
+  type DeploymentConfig,
+  MODELS_MAX,
+  type ModelConfig,
+  type RoutingConfig,
+} from '../contract/routing-config.ts'
+import type { FieldProblem } from '../errors.ts'
+import { baseUrlProblem, type UrlRules } from './base-url.ts'
+
+/** So many are told; who has made more mistakes than that finds the others with the next try. */
+export const PROBLEMS_MAX = 100
+
+export type CheckRules = UrlRules & {
+  /** Those that this release can make. */
+  adapters: ReadonlySet<AdapterKind>
+  /** Whether the Worker has a secret of that name. Its value is nobody's business here. */
+  hasSecret(name: string): boolean
+}
+
+type Fields = readonly (keyof DeploymentConfig)[]
+const NEEDS: Readonly<Record<AdapterKind, Fields>> = {
+  openai: ['url'],
+  inference: ['url'],
+  sagemaker: ['endpoint', 'region'],
+}
+const TAKES_NOT: Readonly<Record<AdapterKind, Fields>> = {
+  openai: ['endpoint', 'inference_component'],
+  inference: ['endpoint', 'inference_component'],
+  sagemaker: ['url'],
+}
+
+/** All mistakes, each by the path of its field; empty when the document may hold. */
+export function checkConfig(config: RoutingConfig, rules: CheckRules): FieldProblem[] {
+  const problems = [
+    ...sizeProblems(config),
+    ...Object.entries(config.deployments).flatMap(([id, deployment]) =>
+      deploymentProblems(deployment, rules).map((problem) => below(`deployments.${id}`, problem)),
+    ),
+    ...Object.entries(config.models).flatMap(([alias, model]) =>
+      modelProblems(model, config).map((problem) => below(`models.${alias}`, problem)),
+    ),
+  ]
+  return problems.slice(0, PROBLEMS_MAX)
+}
+
+function below(path: string, { param, detail }: FieldProblem): FieldProblem {
+  return { param: `${path}.${param}`, detail }
+}
+
+function sizeProblems(config: RoutingConfig): FieldProblem[] {
+  const problems: FieldProblem[] = []
+  const count = (param: 'deployments' | 'models', most: number) => {
+    if (Object.keys(config[param]).length > most) problems.push({ param, detail: `must have ${most} at most` })
+  }
+  count('deployments', DEPLOYMENTS_MAX)
+  count('models', MODELS_MAX)
+  if (new TextEncoder().encode(JSON.stringify(config)).length > CONFIG_BYTES_MAX) {
+    problems.push({ param: '', detail: `must have ${CONFIG_BYTES_MAX} bytes at most as JSON` })
+  }
+  return problems
+}
+
+function deploymentProblems(deployment: DeploymentConfig, rules: CheckRules): FieldProblem[] {
+  const { adapter, url, secret } = deployment
+  const problems: FieldProblem[] = []
+  if (!rules.adapters.has(adapter)) {
+    const known = [...rules.adapters].join(', ')
+    problems.push({ param: 'adapter', detail: `must be one of ${known}: this release has no other` })
+  }
+  for (const field of NEEDS[adapter]) {
+    if (deployment[field] === undefined) problems.push({ param: field, detail: `must be given for ${adapter}` })
+  }
+  for (const field of TAKES_NOT[adapter]) {
+    if (deployment[field] !== undefined) problems.push({ param: field, detail: `must not be given for ${adapter}` })
+  }
+  const wrongUrl = url === undefined ? undefined : baseUrlProblem(url, rules)
+  if (wrongUrl !== undefined) problems.push({ param: 'url', detail: wrongUrl })
+  if (secret !== undefined && !rules.hasSecret(secret)) {
+    problems.push({ param: 'secret', detail: 'must name a secret that the Worker has: `wrangler secret put` it first' })
+  }
+  return problems
+}
+
+function modelProblems({ targets, canary }: ModelConfig, { deployments }: RoutingConfig): FieldProblem[] {
+  const problems: FieldProblem[] = []
+  const seen = new Set<string>()
+  for (const [index, { deployment, when }] of targets.entries()) {
+    const param = `targets.${index}`
+    if (!Object.hasOwn(deployments, deployment)) {
+      problems.push({ param: `${param}.deployment`, detail: 'must be the name of one of `deployments`' })
+    } else if (seen.has(deployment)) {
+      problems.push({ param: `${param}.deployment`, detail: 'must be named once: another target names it, too' })
+    }
+    seen.add(deployment)
+    const { min = 0, max } = when?.prompt_chars ?? {}
+    if (max !== undefined && max < min) {
+      problems.push({ param: `${param}.when.prompt_chars.max`, detail: 'must be at least `min`' })
+    }
+  }
+  if (canary && !seen.has(canary.deployment)) {
+    problems.push({ param: 'canary.deployment', detail: 'must be the deployment of one of `targets`' })
+  }
+  return problems
+}

@@ -1,0 +1,83 @@
+/** What is refused of a routing document beyond its shape: everything at once, each by its field. */
+import { expect, test } from 'vitest'
+import { type RoutingConfig, routingConfigSchema } from '../../../src/contract/routing-config.ts'
+import { type CheckRules, checkConfig, PROBLEMS_MAX } from '../../../src/registry/check-config.ts'
+
+const RULES: CheckRules = {
+  adapters: new Set(['openai', 'inference']),
+  hasSecret: (name) => name === 'UPSTREAM_A',
+  allowInternal: false,
+  own: [],
+}
+const A = { adapter: 'openai', url: 'https://a.example.com', model: 'm' } as const
+
+const check = (config: RoutingConfig) =>
+  checkConfig(routingConfigSchema.parse(config), RULES).map(({ param, detail }) => `${param} ${detail}`)
+
+test('a whole document with everything in it is good', () => {
+  const config: RoutingConfig = {
+    deployments: { a: { ...A, secret: 'UPSTREAM_A', headers: { 'x-org': 'o' } }, b: { ...A, adapter: 'inference' } },
+    models: {
+      chat: {
+        targets: [
+          { deployment: 'a', weight: 2 },
+          { deployment: 'b', priority: 1, when: { prompt_chars: { max: 5 } } },
+        ],
+        canary: { deployment: 'b', percent: 5 },
+      },
+    },
+  }
+  expect(check(config)).toEqual([])
+  expect(check({ deployments: {}, models: {} })).toEqual([])
+})
+
+test('every mistake is told, by the path of its field, with what is allowed there', () => {
+  const config: RoutingConfig = {
+    deployments: {
+      nowhere: { adapter: 'openai', model: 'm' },
+      inside: { ...A, url: 'https://169.254.169.254' },
+      secretive: { ...A, secret: 'UPSTREAM_B' },
+      mixed: { ...A, endpoint: 'e' },
+      later: { adapter: 'sagemaker', model: 'm', url: 'https://a.example.com' },
+    },
+    models: {
+      chat: {
+        targets: [
+          { deployment: 'mixed' },
+          { deployment: 'mixed' },
+          { deployment: 'constructor' },
+          { deployment: 'inside', when: { prompt_chars: { min: 5, max: 4 } } },
+        ],
+        canary: { deployment: 'secretive', percent: 1 },
+      },
+    },
+  }
+  expect(check(config)).toEqual([
+    'deployments.nowhere.url must be given for openai',
+    expect.stringMatching(/^deployments\.inside\.url must not lead to an internal address/),
+    'deployments.secretive.secret must name a secret that the Worker has: `wrangler secret put` it first',
+    'deployments.mixed.endpoint must not be given for openai',
+    'deployments.later.adapter must be one of openai, inference: this release has no other',
+    'deployments.later.endpoint must be given for sagemaker',
+    'deployments.later.region must be given for sagemaker',
+    'deployments.later.url must not be given for sagemaker',
+    'models.chat.targets.1.deployment must be named once: another target names it, too',
+    'models.chat.targets.2.deployment must be the name of one of `deployments`',
+    'models.chat.targets.3.when.prompt_chars.max must be at least `min`',
+    'models.chat.canary.deployment must be the deployment of one of `targets`',
+  ])
+})
+
+test('a document has bounds: its deployments, its models, its bytes, and the mistakes that are told', () => {
+  const many = <Value>(count: number, value: Value) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`n${index}`, value]))
+  const model = { targets: [{ deployment: 'n0' }] }
+  expect(check({ deployments: many(257, A), models: {} })).toEqual(['deployments must have 256 at most'])
+  expect(check({ deployments: many(1, A), models: many(257, model) })).toEqual(['models must have 256 at most'])
+  const long = { ...A, url: `https://a.example.com/${'x'.repeat(2_000)}`, headers: many(0, '') }
+  for (let header = 0; header < 4; header++) long.headers[`x-h${header}`] = 'y'.repeat(512)
+  expect(check({ deployments: many(256, long), models: {} })).toEqual([' must have 1000000 bytes at most as JSON'])
+  expect(check({ deployments: many(200, { ...A, url: 'http://a.example.com' }), models: {} })).toHaveLength(
+    PROBLEMS_MAX,
+  )
+})
