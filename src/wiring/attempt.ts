@@ -3,6 +3,7 @@ import type { Attempt, AttemptRecord } from '../chat/ports.ts'
 import { allWell } from '../routing/all-well.ts'
 import { attemptDeployments } from '../routing/attempt.ts'
 import { inOrder } from '../routing/in-order.ts'
+import { sleep } from '../routing/sleep.ts'
 
 /** `ended` is told of every call that has ended. */
 export function wireAttempt(ended: (record: AttemptRecord) => void): Attempt {
@@ -13,18 +14,5 @@ export function wireAttempt(ended: (record: AttemptRecord) => void): Attempt {
     random: () => Math.random(),
     sleep,
     ended,
-  })
-}
-
-/** Resolves after so many milliseconds, or when the signal is aborted. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const wake = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', wake)
-      resolve()
-    }
-    const timer = setTimeout(wake, ms)
-    signal.addEventListener('abort', wake, { once: true })
   })
 }

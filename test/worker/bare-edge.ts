@@ -6,8 +6,11 @@ import { noFilters } from '../../src/filter/no-filters.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { noLimits, noRequestLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
+import { allWell } from '../../src/routing/all-well.ts'
+import { attemptDeployments } from '../../src/routing/attempt.ts'
+import { inOrder } from '../../src/routing/in-order.ts'
+import { sleep } from '../../src/routing/sleep.ts'
 import { wholeApp } from '../../src/whole-app.ts'
-import { wireAttempt } from '../../src/wiring/attempt.ts'
 import type { Accounts } from '../support/edge-accounts.ts'
 
 type Used = Pick<HttpPorts, 'complete' | 'keys' | 'limits' | 'sha256Hex' | 'settings'>
@@ -31,7 +34,11 @@ export function bareEdge<Variables>(routesOf: (variables: Variables) => readonly
       complete: {
         models: { routeOf: (alias) => routes.get(alias), list: () => [], isKnown: () => true },
         ...{ prompts: noPrompts, filters: noFilters, cache: noCache, admission: noLimits, budgets: noBudgets, meter },
-        attempt: wireAttempt((record) => accounts.ended.push(record)),
+        // Nobody's health is kept: a test means the deployment that it names first.
+        attempt: attemptDeployments({
+          ...{ choose: inOrder, health: allWell, now: Date.now, random: Math.random, sleep },
+          ended: (record) => accounts.ended.push(record),
+        }),
         drawSeed: () => 1,
       },
       keys: { find: async () => ({ tenantId: 'tnt_bare', keyId: 'key_1', scopes: ['chat'] }) },
