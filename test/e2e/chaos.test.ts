@@ -79,7 +79,7 @@ test('a healthy deployment beside a misbehaving one gives the whole answer, once
     const isSuccess = answer.status === 200 && answer.isDone && answer.error === undefined
     expect(isSuccess, wrong.at(-1)).toBe(false)
   })
-  console.log(`chaos: ${all.length - wrong.length} of ${all.length} cells whole`)
+  console.log([`chaos: ${all.length - wrong.length} of ${all.length} cells whole`, ...wrong].join('\n'))
   expect(all.length).toBeGreaterThan(700)
   expect(wrong.length / all.length, wrong.join('\n')).toBeLessThanOrEqual(1 - SHARE_MIN)
 })
