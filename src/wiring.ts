@@ -4,6 +4,7 @@
  */
 import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
+import { rememberingHash } from './auth/remembering-hash.ts'
 import { type Config, readConfig } from './config.ts'
 import { lazy } from './contract/lazy.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
@@ -69,7 +70,7 @@ function makeWiring(env: Env): Wiring {
     config,
     isolate,
     directory: isolate.directory,
-    sha256Hex,
+    sha256Hex: rememberingHash(sha256Hex, isolate.nowMs),
     settings: {
       bodyBytesMax: config.PERIGEE_BODY_BYTES_MAX,
       logLevel: config.PERIGEE_LOG_LEVEL,

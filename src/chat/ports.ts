@@ -118,7 +118,7 @@ export type RequestFacts = {
   promptChars: number
   metadata: Readonly<Record<string, string>>
   needs: ReadonlySet<Capability>
-  /** What begins alike, longest first: hashes of the beginnings of the prompt, in the tenant's name. Empty where affinity is off. */
+  /** What begins alike, longest first: hashes of the beginnings of the prompt, in the tenant's name. Reckoned when somebody looks: only where affinity is on. */
   prefixes: readonly string[]
 }
 
@@ -222,6 +222,8 @@ export type Meter = {
 }
 
 export type MeterSpan = {
+  /** From here on it may take long: until its end the span gives signs of life. What never waits for a model needs none. */
+  waits(): void
   firstToken(): void
   /** Once. Usage is what the model reported, or undefined when it died before saying. */
   end(outcome: { status: 'success' | 'error'; code?: ErrorCode; usage?: Usage }): void
@@ -288,7 +290,11 @@ export type ContentFilter = {
    * `flags`, what the input filter found, and what was found here.
    */
   output(events: ModelEventStream, blocked: () => void, flags: readonly FilterFlag[]): ModelEventStream
+  /** The same for an answer that is all there. For the same list, without flags of the input, the same list. */
+  outputWhole(events: readonly ModelEvent[], flags: readonly FilterFlag[]): FilteredAnswer
 }
+
+export type FilteredAnswer = { events: readonly ModelEvent[]; isBlocked: boolean }
 
 export type FilteredRequest = { request: ModelRequest; flags: readonly FilterFlag[] }
 
@@ -327,7 +333,8 @@ export type CacheDirective = {
 }
 
 export type CacheLook =
-  | { kind: 'hit'; ageSeconds: number; answer: OpenedAnswer }
+  /** `whole`: all of its events, in the same list for whoever asks. */
+  | { kind: 'hit'; ageSeconds: number; answer: OpenedAnswer & { whole: readonly ModelEvent[] } }
   | {
       kind: 'miss'
       /**
@@ -388,9 +395,19 @@ export type CompleteCall = {
 export type Completion = {
   deployment: { id: string; model: string }
   events: ModelEventStream
+  /**
+   * Of a remembered answer all that `events` has, paid and metered already: nothing has to be read. The same list whenever this answer is
+   * given under the same rules, so that what is made of it can be remembered by it.
+   */
+  whole?: readonly ModelEvent[]
   cache: CacheNote
+  /** Absent when the request named no template. */
+  prompt?: PromptNote
   attempts: readonly AttemptRecord[]
 }
+
+/** The version of a template that a label stood for when it was asked. */
+export type PromptNote = { id: string; version: number }
 
 /** How the cache took part; only a hit has an age. */
 export type CacheNote = { status: 'miss' | 'join' | 'bypass' } | { status: 'hit'; ageSeconds: number }

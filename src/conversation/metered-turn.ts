@@ -14,6 +14,7 @@ export async function meteredTurn<Result>(
   let last: Outcome | undefined
   const end = (outcome: Outcome) => span.end({ ...outcome, ...(last?.usage ? { usage: last.usage } : {}) })
   const part: MeterSpan = {
+    waits: () => span.waits(),
     firstToken: () => span.firstToken(),
     end(outcome) {
       last = outcome

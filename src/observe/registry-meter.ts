@@ -46,13 +46,19 @@ export function registryMeter(options: {
       let ended = false
       spans.add(span)
       modelsSeen.add(model)
-      const stopHeartbeat = every(HEARTBEAT_EVERY_MS, () => {
-        span.aliveAtMs = nowMs()
-        touched()
-      })
+      let stopHeartbeat = () => {}
       touched()
 
       return {
+        waits() {
+          if (ended) return
+          stopHeartbeat()
+          stopHeartbeat = every(HEARTBEAT_EVERY_MS, () => {
+            span.aliveAtMs = nowMs()
+            touched()
+          })
+        },
+
         firstToken() {
           if (sawToken) return
           sawToken = true

@@ -10,27 +10,15 @@ import {
 } from '../contract/routing-config.ts'
 import type { FieldProblem } from '../errors.ts'
 import { baseUrlProblem, type UrlRules } from './base-url.ts'
+import type { KindRules } from './kind-rules.ts'
 
 /** So many are told; who has made more mistakes than that finds the others with the next try. */
 export const PROBLEMS_MAX = 100
 
 export type CheckRules = UrlRules & {
-  /** Those that this release can make. */
-  adapters: ReadonlySet<AdapterKind>
+  adapters: Readonly<Record<AdapterKind, KindRules>>
   /** Whether the Worker has a secret of that name. Its value is nobody's business here. */
   hasSecret(name: string): boolean
-}
-
-type Fields = readonly (keyof DeploymentConfig)[]
-const NEEDS: Readonly<Record<AdapterKind, Fields>> = {
-  openai: ['url'],
-  inference: ['url'],
-  sagemaker: ['endpoint', 'region'],
-}
-const TAKES_NOT: Readonly<Record<AdapterKind, Fields>> = {
-  openai: ['endpoint', 'inference_component'],
-  inference: ['endpoint', 'inference_component'],
-  sagemaker: ['url'],
 }
 
 /** All mistakes, each by the path of its field; empty when the document may hold. */
@@ -67,14 +55,11 @@ function sizeProblems(config: RoutingConfig): FieldProblem[] {
 function deploymentProblems(deployment: DeploymentConfig, rules: CheckRules): FieldProblem[] {
   const { adapter, url, secret } = deployment
   const problems: FieldProblem[] = []
-  if (!rules.adapters.has(adapter)) {
-    const known = [...rules.adapters].join(', ')
-    problems.push({ param: 'adapter', detail: `must be one of ${known}: this release has no other` })
-  }
-  for (const field of NEEDS[adapter]) {
+  const { needs, takesNot } = rules.adapters[adapter]
+  for (const field of needs) {
     if (deployment[field] === undefined) problems.push({ param: field, detail: `must be given for ${adapter}` })
   }
-  for (const field of TAKES_NOT[adapter]) {
+  for (const field of takesNot) {
     if (deployment[field] !== undefined) problems.push({ param: field, detail: `must not be given for ${adapter}` })
   }
   const wrongUrl = url === undefined ? undefined : baseUrlProblem(url, rules)

@@ -125,6 +125,11 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
 
   /** After `[DONE]`: reads the end of the body, so that the connection can serve the next request. */
   function drain(): void {
+    // No time-out for what is there.
+    if (options.bytes.isOver?.()) {
+      options.release()
+      return
+    }
     limit.wait(AFTER_FINISH_MS)
     options.bytes.read().then(
       (more) => {

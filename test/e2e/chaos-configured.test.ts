@@ -23,8 +23,8 @@ beforeAll(async () => {
   healthy = await misbehavingEndpoint('none')
   stack = await startStack(state.path)
   world = { url: stack.url, key: stack.key, faulty, healthy }
-  const deployment = (url: string, context_tokens: number) => ({
-    ...{ adapter: 'openai', url, model: 'model', timeouts_ms: TIMEOUTS, context_tokens, health: { off: true } },
+  const deployment = (url: string, context_tokens: number, timeouts_ms: object = TIMEOUTS) => ({
+    ...{ adapter: 'openai', url, model: 'model', timeouts_ms, context_tokens, health: { off: true } },
   })
   const targets = (first: string) => [
     { deployment: first, priority: 0 },
@@ -35,7 +35,7 @@ beforeAll(async () => {
     headers: headers(),
     body: JSON.stringify({
       deployments: {
-        healthy: deployment(healthy.url, 32_768),
+        healthy: deployment(healthy.url, 32_768, {}),
         refuses: deployment(`http://127.0.0.1:${await freePort()}`, 4_096),
         ...Object.fromEntries(FAULTS_MET.map((_, index) => [`faulty-${index}`, deployment(faulty.url, 4_096)])),
       },

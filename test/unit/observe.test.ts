@@ -57,8 +57,10 @@ describe('the meter', () => {
   test('a span that is alive stays in flight for hours; one that was killed is forgotten after a minute, but its end still counts', () => {
     const { made, registry, clock, beats } = meter()
     const alive = made.begin('m', PRINCIPAL)
+    alive.waits()
     const beat = [...beats][0]
     const killed = made.begin('m', PRINCIPAL)
+    killed.waits()
     expect(made.inFlight()).toEqual([['m', 2]])
     for (let minute = 0; minute < 180; minute++) {
       clock.nowMs += 20_000
@@ -75,7 +77,10 @@ describe('the meter', () => {
   test('has a report made at the beginning, the end and each sign of life', () => {
     const { made, beats, touches } = meter()
     const span = made.begin('m', PRINCIPAL)
-    expect(touches()).toBe(1)
+    expect([touches(), beats.size]).toEqual([1, 0])
+    span.waits()
+    span.waits()
+    expect([touches(), beats.size]).toEqual([1, 1])
     for (const beat of beats) beat()
     expect(touches()).toBe(2)
     span.end({ status: 'success' })

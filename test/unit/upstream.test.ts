@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ERRORS, type ErrorCode } from '../../src/errors.ts'
 import { deadline } from '../../src/upstream/deadline.ts'
 import { parseModelEvent } from '../../src/upstream/model-event.ts'
+import { modelStream } from '../../src/upstream/model-stream.ts'
 import { errorFromStatus, statusOfErrorEvent } from '../../src/upstream/upstream-error.ts'
 
 describe('a deadline', () => {
@@ -209,5 +210,37 @@ describe('an event', () => {
 
   test.each(['error', 'abort'])('that finishes by %s is a failure', (reason) => {
     expect(parseModelEvent(`{"choices":[{"index":0,"delta":{},"finish_reason":"${reason}"}]}`).kind).toBe('error')
+  })
+})
+
+describe('the end of a body', () => {
+  const WHOLE = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+  async function readTo(end: { isOver: boolean }) {
+    const read = vi.fn<() => Promise<Uint8Array | undefined>>()
+    read.mockResolvedValueOnce(new TextEncoder().encode(WHOLE)).mockResolvedValueOnce(undefined)
+    const waits = vi.fn()
+    const released = Promise.withResolvers<void>()
+    const stream = await modelStream({
+      bytes: { read, isOver: () => end.isOver },
+      gathering: undefined,
+      timeouts: { connect: 1, firstToken: 1, firstTokenWhileWaiting: 1, betweenTokens: 1, total: 1 },
+      choices: 1,
+      limit: { wait: waits, pause: () => undefined, stop: () => undefined },
+      reason: () => undefined,
+      close: () => undefined,
+      release: released.resolve,
+    })
+    for await (const batch of stream) expect(batch).toHaveLength(1)
+    await released.promise
+    return { reads: read.mock.calls.length, waits: waits.mock.calls.length }
+  }
+
+  test('that came with the last event is not waited for', async () => {
+    expect(await readTo({ isOver: true })).toEqual({ reads: 1, waits: 1 })
+  })
+
+  test('is read where it may still come, within a time-out, so that the connection serves the next request', async () => {
+    expect(await readTo({ isOver: false })).toEqual({ reads: 2, waits: 2 })
   })
 })

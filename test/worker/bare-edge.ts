@@ -21,6 +21,7 @@ export function bareEdge<Variables>(routesOf: (variables: Variables) => readonly
   let ports: Used | undefined
   const meter: Meter = {
     begin: () => ({
+      waits() {},
       firstToken() {},
       end({ status, usage }) {
         if (status === 'success') accounts.billed.push(usage ?? null)

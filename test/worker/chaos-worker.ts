@@ -25,7 +25,11 @@ function at(id: string, baseUrl: string, given: Partial<Deployment>): Deployment
 export default bareEdge(({ FAULTY_URL, HEALTHY_URL, CLOSED_URL }: Variables) => [
   routeOf([at('faulty', FAULTY_URL, { continuation: ['token_ids'] })], { alias: 'alone' }),
   ...CONTINUATIONS.flatMap((by) => {
-    const healthy = at('healthy', HEALTHY_URL, { continuation: [by], contextTokens: 32_768 })
+    const healthy = at('healthy', HEALTHY_URL, {
+      ...{ continuation: [by], contextTokens: 32_768 },
+      // Both endpoints live in the test's process: one that is busy with the faults of the other is not to be taken for dead.
+      timeouts: { ...TIMEOUTS, connect: 8_000, firstToken: 8_000, firstTokenWhileWaiting: 8_000, betweenTokens: 8_000 },
+    })
     return [
       routeOf([at('faulty', FAULTY_URL, { continuation: [by] }), healthy], { alias: by }),
       routeOf([at('closed', CLOSED_URL, { continuation: [by] }), healthy], { alias: `closed-${by}` }),

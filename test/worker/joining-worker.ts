@@ -48,7 +48,7 @@ function portsOf({ MODEL_URL }: Variables): Used {
       admission: noLimits,
       budgets: noBudgets,
       attempt: wireAttempt(() => {}),
-      meter: { begin: () => ({ firstToken() {}, end() {} }) },
+      meter: { begin: () => ({ waits() {}, firstToken() {}, end() {} }) },
       drawSeed: () => 1,
     },
     keys: { find: async () => ({ tenantId: 'tnt_joining', keyId: 'key_1', scopes: ['chat'] }) },

@@ -32,6 +32,7 @@ import { createTenantSchema, patchTenantSchema } from '../../contract/tenants.ts
 import {
   logoutSchema,
   newUserSchema,
+  passwordChangeSchema,
   registrationSchema,
   tokenRequestSchema,
   userChangeSchema,
@@ -47,12 +48,7 @@ import {
   usageSumListSchema,
   usageSumSchema,
 } from './budget-schemas.ts'
-import {
-  filterRuleDeletedSchema,
-  filterRuleListSchema,
-  filterRuleViewSchema,
-  moderationResponseSchema,
-} from './filter-schemas.ts'
+import { filterRuleListSchema, filterRuleViewSchema, moderationResponseSchema } from './filter-schemas.ts'
 import { listOf } from './list-schema.ts'
 import {
   promptListSchema,
@@ -197,8 +193,6 @@ export const limitSchema = z.object({
 
 export const limitListSchema = listOf(limitSchema)
 
-export const deletedLimitSchema = z.object({ id: z.string(), object: z.literal('limit'), deleted: z.literal(true) })
-
 export const openAiErrorSchema = z.object({
   error: z.object({
     message: z.string(),
@@ -285,7 +279,6 @@ export const COMPONENTS = {
   FilterRuleRequest: [filterRuleSchema, 'One rule of the content filter: words, or kinds of data, or both.'],
   FilterRule: [filterRuleViewSchema, 'A rule as it is stored.'],
   FilterRuleList: [filterRuleListSchema, 'A page of rules, without their words.'],
-  FilterRuleDeleted: [filterRuleDeletedSchema, 'The rule is gone.'],
   ModerationRequest: [moderationRequestSchema, 'Texts to look at. A list of parts is one text.'],
   ModerationResponse: [moderationResponseSchema, 'A result for each text.'],
   Model: [modelSchema, 'A model that this installation serves.'],
@@ -304,7 +297,6 @@ export const COMPONENTS = {
   LimitChange: [limitChangeSchema, 'How much a limit allows from now on. Unknown fields are refused.'],
   Limit: [limitSchema, 'A limit that the tenant has set.'],
   LimitList: [limitListSchema, 'A page of limits.'],
-  DeletedLimit: [deletedLimitSchema, 'It is gone.'],
   CreateKey: [createKeySchema, 'A key to make. Unknown fields are refused.'],
   PatchKey: [patchKeySchema, 'What to change of a key. What is not given stays; null lifts a restriction.'],
   RotateKey: [rotateKeySchema, 'How to give a key a new text.'],
@@ -330,6 +322,7 @@ export const COMPONENTS = {
   TokenResponse: [tokenResponseSchema, 'The tokens, and what they may do.'],
   Registration: [registrationSchema, 'An account for oneself.'],
   Logout: [logoutSchema, 'How much to end.'],
+  PasswordChange: [passwordChangeSchema, 'The present password, and the one to come.'],
   Principal: [
     principalSchema,
     'Whom the key or token stands for. `user` is null for keys and for people of outside providers.',

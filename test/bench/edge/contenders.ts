@@ -25,20 +25,21 @@ export type Started = Target & { stop(): Promise<void> }
 const ROOT = join(import.meta.dirname, '../../..')
 export const BUNDLE = join(ROOT, 'dist/worker.js')
 /** As in wrangler.toml. */
-const COMPATIBILITY_DATE = '2026-11-01'
+export const COMPATIBILITY_DATE = '2026-11-01'
 const CHAT_PATH = '/v1/chat/completions'
 
 /** The bundle that a deployment would upload, with every binding, and with all that a tenant may have set: see `equip`. */
-export function perigee(): Contender {
+export function perigee({ isFar = false } = {}): Contender {
   build()
   return {
     name: 'perigee',
-    title: 'Perigee (workerd)',
+    title: isFar ? 'Perigee, stores 120 ms away' : 'Perigee (workerd)',
     async start({ core, folder, upstreamUrl }) {
       const key = makeApiKey()
       const job: MiniflareWorker = {
         bundle: BUNDLE,
         folder: join(folder, 'storage'),
+        isFar,
         vars: {
           PERIGEE_INFERENCE_URL: upstreamUrl,
           PERIGEE_DEFAULT_MODEL: MODEL,
