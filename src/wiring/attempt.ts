@@ -2,6 +2,7 @@
 import type { Attempt, AttemptRecord, Health } from '../chat/ports.ts'
 import { attemptDeployments } from '../routing/attempt.ts'
 import { choose } from '../routing/choose/choose.ts'
+import { sleep } from '../routing/sleep.ts'
 
 /** `ended` is told of every call that has ended. */
 export function wireAttempt(health: Health, ended: (record: AttemptRecord) => void): Attempt {
@@ -13,18 +14,5 @@ export function wireAttempt(health: Health, ended: (record: AttemptRecord) => vo
     random: () => Math.random(),
     sleep,
     ended,
-  })
-}
-
-/** Resolves after so many milliseconds, or when the signal is aborted. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const wake = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', wake)
-      resolve()
-    }
-    const timer = setTimeout(wake, ms)
-    signal.addEventListener('abort', wake, { once: true })
   })
 }
