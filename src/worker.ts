@@ -8,5 +8,6 @@ export { Conversation } from './conversation/conversation.ts'
 export { Config } from './directory/config-object.ts'
 export { Limits } from './limits/limit-object.ts'
 export { Metrics } from './observe/metrics-object.ts'
+export { RequestLog } from './request-log/request-log-object.ts'
 
 export default edge()

@@ -6,8 +6,8 @@ import type { Admission, Budgets, Covered, Demand, Progress } from './ports.ts'
 export type Held = {
   /** As of Reservation. */
   cover(progress: Progress): true | Promise<Covered>
-  /** Once. Undefined when nothing was generated. */
-  end(usage: Usage | undefined): void
+  /** Once. Undefined when nothing was generated. Returns what was charged, as of Reservation. */
+  end(usage: Usage | undefined): number | undefined
   /** The answer never began. */
   release(): void
 }
@@ -27,9 +27,9 @@ export async function admit(ports: { admission: Admission; budgets: Budgets }, d
   }
   const end = (usage: Usage | undefined) => {
     entered.value.leave(usage)
-    reserved.value.settle(usage)
+    return reserved.value.settle(usage)
   }
-  return { cover: (progress) => reserved.value.cover(progress), end, release: () => end(undefined) }
+  return { cover: (progress) => reserved.value.cover(progress), end, release: () => void end(undefined) }
 }
 
 async function attempted<Value>(step: () => Value | Promise<Value>): Promise<Value> {

@@ -18,6 +18,7 @@ import type {
 } from './ports.ts'
 import { prepareRequest } from './prepare-request.ts'
 import { requestFacts } from './request-facts.ts'
+import { requestNote } from './request-note.ts'
 import { withPrompt } from './with-prompt.ts'
 
 /**
@@ -33,7 +34,7 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
   // it gives no label to a name that nobody knows.
   const found = ports.models.routeOf(alias, principal.tenantId)
   if (found instanceof Promise) await found.catch(() => undefined)
-  const span = ports.meter.begin(alias, principal)
+  const span = ports.meter.begin(alias, principal, requestNote(call))
   try {
     const route = found instanceof Promise ? await found : found
     if (route === undefined || principal.models?.includes(alias) === false) {
@@ -41,22 +42,27 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
         param: 'model',
       })
     }
+    span.did?.('alias')
 
     // 2. Prompt template.
     const written = await withPrompt(ports.prompts, principal.tenantId, call.request)
+    span.did?.('prompt')
 
     // 3. Input filter.
     const filter = await ports.filters.of(principal.tenantId)
     const { request, flags } = filter ? filter.input(written) : { request: written, flags: [] }
+    span.did?.('filter')
 
     // 4. Cache.
     const look = call.caching
       ? await ports.cache.look({ principal, alias, request, route, directive: call.caching })
       : undefined
+    span.did?.('cache')
 
     // 5. Limits that need the alias, and the budget, side by side. A hit needs neither.
     const held =
       look?.kind === 'hit' ? undefined : await admit(ports, { principal, alias, request, requestId: call.requestId })
+    span.did?.('admission')
 
     try {
       // 6. Upstream attempts, the first event included; or an identical request's answer.
@@ -72,15 +78,18 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
           openSignal,
         )
       const { answer, note, paidByOthers } = await openedAnswer(look, open, signal)
+      const deployment = { id: answer.deployment.id, model: answer.deployment.model }
+      const attempts = answer.attempts ?? []
+      span.opened?.({ deployment, cache: note, attempts })
       span.firstToken()
 
       // 7. Settle and meter when the answer ends, however it ends; the output filter sits on top, for what it masks is paid for.
       const accounted = accountedEvents(answer.events, { span, held, paidByOthers, signal })
       return {
-        deployment: { id: answer.deployment.id, model: answer.deployment.model },
+        deployment,
         events: filter ? filter.output(accounted.events, accounted.blocked, flags) : accounted.events,
         cache: note,
-        attempts: answer.attempts ?? [],
+        attempts,
       }
     } catch (thrown) {
       held?.release()

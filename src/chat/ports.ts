@@ -216,14 +216,42 @@ export type TokenCounter = {
 /** Told of every completion, also of one whose caller hung up. Never throws, never waits. */
 export type Meter = {
   /** `alias` is what the caller wrote: an unknown one must not become a label. */
-  begin(alias: string, principal: Principal): MeterSpan
+  begin(alias: string, principal: Principal, note: RequestNote): MeterSpan
 }
 
-export type MeterSpan = {
-  firstToken(): void
-  /** Once. Usage is what the model reported, or undefined when it died before saying. */
-  end(outcome: { status: 'success' | 'error'; code?: ErrorCode; usage?: Usage }): void
+/** What there is to tell of a request beside who asks for what. */
+export type RequestNote = {
+  requestId: string
+  stream: boolean
+  /** What the body calls the caller's own user; never authority. */
+  endUser?: string | undefined
+  caller?: CallerNote | undefined
 }
+
+/** How a request came. */
+export type CallerNote = {
+  /** Method and pattern, as `POST /v1/messages`. */
+  endpoint: string
+  /** What the client calls itself. */
+  client?: string | undefined
+  /** Before its key was looked at. Milliseconds since 1970. */
+  arrivedAtMs: number
+}
+
+/** Steps of `complete` before a model is asked. */
+export type Step = 'alias' | 'prompt' | 'filter' | 'cache' | 'admission'
+
+export type MeterSpan = {
+  /** This step is done. Absent where nobody asks. */
+  did?(step: Step): void
+  /** Who answers, and how the cache took part. Absent where nobody asks. */
+  opened?(completion: Pick<Completion, 'deployment' | 'cache' | 'attempts'>): void
+  firstToken(): void
+  /** Once. Usage is what the model reported, or undefined when it died before saying. `costNano`: what was charged, nano-units of currency. */
+  end(outcome: MeterOutcome, costNano?: number): void
+}
+
+export type MeterOutcome = { status: 'success' | 'error'; code?: ErrorCode; usage?: Usage }
 
 /** What a request asks for, for those who decide whether its tenant, key or user may have it. */
 export type Demand = {
@@ -257,8 +285,8 @@ export type Reservation = {
    * store_unavailable when nobody can say.
    */
   cover(progress: Progress): true | Promise<Covered>
-  /** Once, however the answer ended. Undefined usage releases everything. Never throws, never waits. */
-  settle(usage: Usage | undefined): void
+  /** Once, however the answer ended. Undefined usage releases everything. Returns what was charged in nano-units, where anything was. Never throws, never waits. */
+  settle(usage: Usage | undefined): number | undefined
 }
 
 export type Progress = {
@@ -378,6 +406,7 @@ export type CompleteCall = {
   signal: AbortSignal
   /** Absent: neither cached nor joined, as for whatever is stateful. */
   caching?: CacheDirective
+  caller?: CallerNote
   place?: Place
   conversationId?: string
 }

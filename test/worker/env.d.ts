@@ -2,7 +2,7 @@ declare namespace Cloudflare {
   interface Env extends ImportedEnv {}
   interface GlobalProps {
     mainModule: typeof import('../../src/worker.ts')
-    durableNamespaces: 'Conversation' | 'Metrics' | 'Config' | 'SignInGuard' | 'Limits' | 'BudgetLedger'
+    durableNamespaces: 'Conversation' | 'Metrics' | 'Config' | 'SignInGuard' | 'Limits' | 'BudgetLedger' | 'RequestLog'
   }
 }
 type ImportedEnv = import('../../src/env.ts').Env

@@ -61,6 +61,7 @@ import {
   promptVersionSchema,
   renderedPromptSchema,
 } from './prompt-schemas.ts'
+import { requestDetailsSchema, requestListSchema, requestRowSchema } from './request-schemas.ts'
 import {
   deletedDeploymentSchema,
   deletedModelAliasSchema,
@@ -318,6 +319,9 @@ export const COMPONENTS = {
   UsageList: [usageListSchema, 'A page of usage.'],
   UsageSum: [usageSumSchema, 'Usage of one day, model or key.'],
   UsageSumList: [usageSumListSchema, 'Sums of usage.'],
+  RequestRow: [requestRowSchema, 'One completion.'],
+  RequestDetails: [requestDetailsSchema, 'One completion in full.'],
+  RequestList: [requestListSchema, 'A page of completions, newest first.'],
   Health: [healthSchema, 'The edge answers.'],
   TokenRequest: [tokenRequestSchema, 'A form of OAuth 2. Parameters that are not listed here are ignored.'],
   TokenResponse: [tokenResponseSchema, 'The tokens, and what they may do.'],

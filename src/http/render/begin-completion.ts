@@ -2,6 +2,7 @@
 import { complete } from '../../chat/complete.ts'
 import type { CallerRequest, Completion } from '../../chat/ports.ts'
 import { cacheDirective } from '../cache-directive.ts'
+import { callerNote } from '../caller-note.ts'
 import { countEndUser } from '../middleware/rate-limit.ts'
 import { type AppContext, principalOf } from '../route.ts'
 
@@ -37,6 +38,7 @@ export async function beginCompletion(
     requestId: context.get('requestId'),
     signal: hangUp.signal,
     caching: cacheDirective((name) => context.req.header(name)),
+    caller: callerNote(context),
   })
   return { completion, hangUp: () => hangUp.abort() }
 }

@@ -4,6 +4,7 @@ import { assembleText } from '../../chat/assemble.ts'
 import { complete } from '../../chat/complete.ts'
 import { type GenerateResponse, generateRequestSchema } from '../../contract/generate.ts'
 import { cacheDirective } from '../cache-directive.ts'
+import { callerNote } from '../caller-note.ts'
 import { inCallersWords } from '../in-callers-words.ts'
 import { readJson } from '../read-json.ts'
 import { cacheHeaders } from '../render/cache-headers.ts'
@@ -32,6 +33,7 @@ export const generate: Route = {
         requestId: context.get('requestId'),
         signal: context.req.raw.signal,
         caching: cacheDirective((name) => context.req.header(name)),
+        caller: callerNote(context),
       })
       const { choices } = await assembleText(completion.events, { tokenIds: false })
       const answer = { generated_text: choices[0]?.text ?? '', ...answerNote(choices[0]) } satisfies GenerateResponse
