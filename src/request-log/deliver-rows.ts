@@ -1,19 +1,14 @@
 /** Writes of the table `request_log` in D1: by the tenants' objects alone. */
-import { COLUMNS, idPrefix } from './log-row.ts'
+import { idPrefix } from './log-row.ts'
+import { INSERT_ROWS } from './request-sql.ts'
 
 /** Of one statement, and statements of one call. */
 const DELETED_AT_ONCE = 500
 const STATEMENTS_MAX = 20
 
-/** These two are lists and objects; all else is text and numbers. */
-const JSON_COLUMNS: ReadonlySet<string> = new Set(['stages', 'calls'])
-
-const FIELDS = COLUMNS.map((column, at) => `row.value ${JSON_COLUMNS.has(column) ? '->' : '->>'} ${at}`).join(', ')
-const INSERT = `INSERT OR IGNORE INTO request_log (tenant_id, ${COLUMNS.join(', ')}) SELECT ?1, ${FIELDS} FROM json_each(?2) AS row`
-
 /** `rows`: a JSON list of what `rowText` makes. A row that is there already is left as it is. */
 export async function deliverRows(db: D1Database, tenantId: string, rows: string): Promise<void> {
-  await db.prepare(INSERT).bind(tenantId, rows).run()
+  await db.prepare(INSERT_ROWS).bind(tenantId, rows).run()
 }
 
 /** Deletes what began before this time, some thousand rows at once. `old`: there is more of it. Undefined: nothing is left of the tenant. */

@@ -1,12 +1,9 @@
-/** How the table `request_log` in D1 is read. Every search goes through one index in the order of time, and ends when a page is full. */
+/** How the table `request_log` in D1 is read. */
 import type { AttemptRecord } from '../chat/ports.ts'
-import type { RequestDetails, RequestQuery, RequestReader, RequestRecord } from '../http/ports.ts'
-import { COLUMNS, idPrefix } from './log-row.ts'
+import type { RequestDetails, RequestReader, RequestRecord } from '../http/ports.ts'
+import { COLUMNS } from './log-row.ts'
+import { LOG_ID_PREFIX, listStatement } from './request-sql.ts'
 
-/** Ids as callers see them. */
-const PREFIX = 'log_'
-
-const LISTED = COLUMNS.filter((column) => column !== 'stages' && column !== 'calls').join(', ')
 const WHOLE = COLUMNS.join(', ')
 
 export function requestStore(db: D1Database) {
@@ -21,67 +18,14 @@ export function requestStore(db: D1Database) {
     },
 
     async find(tenantId, id) {
-      const column = id.startsWith(PREFIX) ? 'id' : 'request_id'
+      const column = id.startsWith(LOG_ID_PREFIX) ? 'id' : 'request_id'
       const row = await db
         .prepare(`SELECT ${WHOLE} FROM request_log WHERE tenant_id = ? AND ${column} = ? ORDER BY id DESC LIMIT 1`)
-        .bind(tenantId, column === 'id' ? id.slice(PREFIX.length) : id)
+        .bind(tenantId, column === 'id' ? id.slice(LOG_ID_PREFIX.length) : id)
         .first<Row & { stages: string; calls: string }>()
       return row ? detailsOf(row) : undefined
     },
   } satisfies RequestReader
-}
-
-/** One statement: the ids from one index, then those rows. Exported for the test that looks at its plan. */
-export function listStatement(tenantId: string, query: RequestQuery): { sql: string; bindings: (string | number)[] } {
-  const { where, bindings, index } = conditions(query)
-  const chosen = index === undefined ? '' : `INDEXED BY ${index} `
-  return {
-    sql: `SELECT ${LISTED} FROM request_log WHERE tenant_id = ?1 AND id IN (
-        SELECT id FROM request_log ${chosen}WHERE ${['tenant_id = ?1', ...where].join(' AND ')} ORDER BY id DESC LIMIT ?2
-      ) ORDER BY id DESC`,
-    bindings: [tenantId, query.limit + 1, ...bindings],
-  }
-}
-
-type Conditions = { where: string[]; bindings: (string | number)[]; index: string | undefined }
-
-/** With the index through which the fewest rows have to be looked at. */
-function conditions(query: RequestQuery): Conditions {
-  const where: string[] = []
-  const bindings: (string | number)[] = []
-  const add = (text: string, value: string | number | undefined) => {
-    if (value === undefined) return
-    bindings.push(value)
-    where.push(text.replace('?', `?${bindings.length + 2}`))
-  }
-  const isFailed = query.status === 'error' || Number(query.status) >= 400 || (query.code ?? 'ok') !== 'ok'
-  const isRetried = query.attempts !== undefined && query.attempts > 1
-  add('request_id = ?', query.requestId)
-  add('user_id = ?', query.userId)
-  add('key_id = ?', query.keyId)
-  add('model = ?', query.model)
-  add('cache = ?', query.cache)
-  // `ok` is told by the status, which is in every index.
-  if (query.code !== 'ok') add('code = ?', query.code)
-  add('attempts >= ?', query.attempts)
-  if (query.status === 'ok' || query.code === 'ok') where.push('status < 400')
-  if (query.status !== undefined && !['ok', 'error'].includes(query.status)) add('status = ?', Number(query.status))
-  add('id >= ?', query.fromMs === undefined ? undefined : idPrefix(query.fromMs))
-  add('id < ?', query.toMs === undefined ? undefined : idPrefix(query.toMs))
-  add('id < ?', query.after?.slice(PREFIX.length))
-  // The partial indexes are only taken where the statement says so itself.
-  if (isFailed) where.push('status >= 400')
-  if (isRetried) where.push('attempts > 1')
-  const choices: [boolean, string][] = [
-    [query.requestId !== undefined, 'request_log_by_request'],
-    [isRetried, 'request_log_tried_again'],
-    [isFailed, 'request_log_failed'],
-    [query.userId !== undefined, 'request_log_by_user'],
-    [query.keyId !== undefined, 'request_log_by_key'],
-    [query.model !== undefined, 'request_log_by_model'],
-    [query.cache !== undefined, 'request_log_by_cache'],
-  ]
-  return { where, bindings, index: choices.find(([applies]) => applies)?.[1] }
 }
 
 type Row = {
@@ -112,7 +56,7 @@ type Row = {
 function recordOf(row: Row): RequestRecord {
   const { deployment_id, deployment_model } = row
   return {
-    id: `${PREFIX}${row.id}`,
+    id: `${LOG_ID_PREFIX}${row.id}`,
     requestId: row.request_id,
     ...known('endpoint', row.endpoint),
     ...known('client', row.client),

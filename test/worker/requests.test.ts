@@ -7,7 +7,7 @@ import { requestDetailsSchema, requestListSchema } from '../../src/http/openapi/
 import type { RequestQuery } from '../../src/http/ports.ts'
 import { deliverRows } from '../../src/request-log/deliver-rows.ts'
 import { type LogRow, rowId, rowText } from '../../src/request-log/log-row.ts'
-import { listStatement } from '../../src/request-log/request-store.ts'
+import { listStatement } from '../../src/request-log/request-sql.ts'
 import { logRow } from '../support/log-row.ts'
 import { codeOf, edge, MODEL } from './edge-client.ts'
 import { chunk, fakeModel, HELLO, liveAnswer, wholeAnswer } from './fake-model.ts'
