@@ -4,6 +4,7 @@
  */
 import { waitUntil } from 'cloudflare:workers'
 import { sha256Hex } from './auth/api-key.ts'
+import { rememberingHash } from './auth/remembering-hash.ts'
 import { type Config, readConfig } from './config.ts'
 import { lazy } from './contract/lazy.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
@@ -11,7 +12,7 @@ import type { Directory } from './directory/directory.ts'
 import type { Env } from './env.ts'
 import type { RequestPorts } from './http/ports.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
-import { attemptInOrder } from './routing/attempt.ts'
+import { wireAttempt } from './wiring/attempt.ts'
 import { wireBudgets } from './wiring/budgets.ts'
 import { wireCache } from './wiring/cache.ts'
 import { wireFilters } from './wiring/filters.ts'
@@ -62,7 +63,7 @@ function makeWiring(env: Env): Wiring {
     cache: wireCache(config),
     admission: limits().admission,
     budgets: wireBudgets(isolate, models().counter),
-    attempt: attemptInOrder(),
+    attempt: wireAttempt(metrics().countCall),
     meter: wireRequestLog(isolate, metrics().meter),
     drawSeed,
   }))
@@ -70,7 +71,7 @@ function makeWiring(env: Env): Wiring {
     config,
     isolate,
     directory: isolate.directory,
-    sha256Hex,
+    sha256Hex: rememberingHash(sha256Hex, isolate.nowMs),
     settings: {
       bodyBytesMax: config.PERIGEE_BODY_BYTES_MAX,
       logLevel: config.PERIGEE_LOG_LEVEL,

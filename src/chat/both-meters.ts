@@ -6,9 +6,17 @@ export function bothMeters(first: Meter, second: Meter): Meter {
     begin(alias, principal, note) {
       const [one, other] = [first.begin(alias, principal, note), second.begin(alias, principal, note)]
       return {
+        waits() {
+          one.waits()
+          other.waits()
+        },
         did(step) {
           one.did?.(step)
           other.did?.(step)
+        },
+        asks(calls) {
+          one.asks?.(calls)
+          other.asks?.(calls)
         },
         opened(completion) {
           one.opened?.(completion)

@@ -125,8 +125,11 @@ export type ChatChunkChoice = {
   perigee?: ChoiceNote
 }
 
-/** What the edge says of a choice: which rules of the tenant's filter matched, in the request or in the answer. */
-export type ChoiceNote = { flags: FilterFlag[] }
+/** What the edge says of a choice: which rules of the tenant's filter matched, in the request or in the answer, and where it was joined. */
+export type ChoiceNote = { flags?: FilterFlag[]; joined?: Join[] }
+
+/** The deployment `from` died in the middle of the answer, and `to` took it up. */
+export type Join = { from: string; to: string; by: 'token_ids' | 'assistant' | 'instruct' }
 
 /** The same of an answer that has no choices, and that its budget ended it. */
 export type AnswerNote = { flags?: FilterFlag[]; stop_reason?: 'insufficient_quota' }

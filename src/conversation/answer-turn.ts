@@ -2,7 +2,7 @@
 import { answerNote } from '../chat/answer-note.ts'
 import { assembleChat } from '../chat/assemble.ts'
 import { complete } from '../chat/complete.ts'
-import type { CompletePorts, Principal, RequestNote, TokenCounter } from '../chat/ports.ts'
+import type { CompletePorts, Place, Principal, RequestNote, TokenCounter } from '../chat/ports.ts'
 import type { AnswerNote } from '../contract/chat-completion.ts'
 import { type ChatTurnRequest, TURN_CHARS_MAX } from '../contract/chat-turn.ts'
 import { AppError } from '../errors.ts'
@@ -23,6 +23,8 @@ export type AnswerCall = {
   requestId: string
   /** The alias to ask. */
   model: string
+  conversationId: string
+  place?: Place
   /** Of the user's committed item. */
   userSeq: number
   signal: AbortSignal
@@ -93,7 +95,7 @@ function fitInput(store: ConversationStore, { request, model, userSeq }: AnswerC
 
 async function ask(
   ports: AnswerPorts,
-  { principal, request, requestId, model, userSeq, signal }: AnswerCall,
+  { principal, request, requestId, model, conversationId, place, userSeq, signal }: AnswerCall,
   fit: Fit,
 ): Promise<TurnAnswer> {
   const { model: _, max_tokens: __, ...sampling } = request.model_config ?? {}
@@ -110,6 +112,8 @@ async function ask(
     },
     requestId,
     signal,
+    conversationId,
+    ...(place ? { place } : {}),
   })
   const { choices, usage } = await assembleChat(completion.events, { tokenIds: false })
   const choice = choices[0]

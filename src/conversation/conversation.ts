@@ -4,7 +4,7 @@
  * What is stored, and why, is in docs/storage.md.
  */
 import { DurableObject } from 'cloudflare:workers'
-import type { Principal } from '../chat/ports.ts'
+import type { Place, Principal } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
 import type { Env } from '../env.ts'
 import { AppError, ERRORS, type ErrorCode, type ErrorValue, toAppError } from '../errors.ts'
@@ -18,6 +18,8 @@ export type TurnCall = {
   principal: Principal
   request: ChatTurnRequest
   requestId: string
+  /** Where the caller is, for routing. */
+  place?: Place
   conversationId: string
   /** The id was made for this call: start the conversation. Otherwise it must be there. */
   isNew: boolean
@@ -88,7 +90,7 @@ export class Conversation extends DurableObject<Env> {
   }
 
   async #answer(call: TurnCall, userSeq: number): Promise<TurnResult> {
-    const { principal, request, requestId } = call
+    const { principal, request, requestId, conversationId, place } = call
     // Nobody can cancel a stored turn yet; the total time-out of the attempt ends it.
     const signal = new AbortController().signal
     const arrivedAtMs = Date.now()
@@ -99,6 +101,8 @@ export class Conversation extends DurableObject<Env> {
         request,
         requestId,
         model,
+        conversationId,
+        ...(place ? { place } : {}),
         userSeq,
         signal,
         arrivedAtMs,

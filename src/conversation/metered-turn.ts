@@ -14,7 +14,9 @@ export async function meteredTurn<Result>(
   const end = (outcome: MeterOutcome) =>
     span.end({ ...outcome, ...(last?.usage ? { usage: last.usage } : {}) }, costNano)
   const part: MeterSpan = {
+    waits: () => span.waits(),
     did: (step) => span.did?.(step),
+    asks: (calls) => span.asks?.(calls),
     opened: (completion) => span.opened?.(completion),
     firstToken: () => span.firstToken(),
     end(outcome, cost) {

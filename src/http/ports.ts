@@ -3,7 +3,7 @@
  * Long, because it is a list of types with nothing between them: one place to see what HTTP asks of the rest.
  */
 
-import type { AttemptRecord, CompletePorts, Principal, TokenCounter } from '../chat/ports.ts'
+import type { AttemptRecord, CompletePorts, Place, Principal, TokenCounter } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
 import type { FilterRule } from '../contract/filter-rules.ts'
 import type {
@@ -54,6 +54,12 @@ export type KeyAdmin = {
   revoke(call: KeyCall & { id: string }): Promise<KeyView>
 }
 
+/** Who may be named in what is set for one key. Rejects with store_unavailable. */
+export type KnownKeys = {
+  /** Whether principals of this tenant can have this `keyId`. Another tenant's key is as one that is not there. */
+  has(tenantId: string, keyId: string): Promise<boolean>
+}
+
 /** Tenants. Rejects with resource_not_found, already_exists, invalid_request, store_unavailable. */
 export type TenantAdmin = {
   create(input: CreateTenant): Promise<TenantView>
@@ -89,6 +95,11 @@ export type SignIn = {
   withRefreshToken(token: string): Promise<Grant>
   /** Ends the session of an access token that was accepted, or all of its user. Rejects with invalid_request for one that is not ours. */
   end(accessToken: string, everywhere: boolean): Promise<void>
+  /**
+   * For who holds an access token of ours and knows the present password; the user's other sessions end. Rejects with invalid_request,
+   * rate_limited, stale_write or store_unavailable.
+   */
+  changePassword(call: { accessToken: string; tenantId: string; current: string; next: string }): Promise<UserObject>
 }
 
 /**
@@ -120,6 +131,7 @@ export type Conversations = {
     principal: Principal
     request: ChatTurnRequest
     requestId: string
+    place?: Place
   }): Promise<{ ok: true; response: ChatTurnResponse } | { ok: false; error: ErrorValue }>
 }
 
@@ -224,10 +236,9 @@ export type BudgetRecord = {
 export type BudgetAdmin = {
   list(tenantId: string, page: PageRequest): Promise<Page<BudgetRecord>>
   get(tenantId: string, id: string): Promise<BudgetRecord | undefined>
-  /** `version`: only if that one is there. */
-  put(tenantId: string, id: string, limit: number, version?: number): Promise<BudgetRecord>
-  /** Whether there was one. */
-  remove(tenantId: string, id: string): Promise<boolean>
+  /** Rejects with stale_write when something else is there than was expected. */
+  put(tenantId: string, id: string, limit: number, expected: ExpectedVersion): Promise<BudgetRecord>
+  remove(tenantId: string, id: string, expected: ExpectedVersion): Promise<'deleted' | 'missing' | 'stale'>
 }
 
 /** Micro-units of the installation's currency for a million tokens. */
@@ -452,6 +463,7 @@ export type ControlPorts = {
   users: Users
   identityProviders: IdentityProviders
   keyAdmin: KeyAdmin
+  knownKeys: KnownKeys
   tenantAdmin: TenantAdmin
   limitTable: LimitTable
   promptLibrary: PromptLibrary

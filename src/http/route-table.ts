@@ -25,6 +25,7 @@ import { deleteDeployment, getDeployment, listDeployments, putDeployment } from 
 import { createTenant, deleteTenant, getTenant, listTenants, patchTenant } from './routes/admin-tenants.ts'
 import { listUsage, sumUsage } from './routes/admin-usage.ts'
 import { changeUser, createUser, deleteUser, listUsers, retrieveUser } from './routes/admin-users.ts'
+import { authPassword } from './routes/auth-password.ts'
 import { authRegister } from './routes/auth-register.ts'
 import { authLogout, authMe } from './routes/auth-session.ts'
 import { authToken } from './routes/auth-token.ts'
@@ -124,6 +125,7 @@ export const routes: readonly Route[] = [
   authRegister,
   authMe,
   authLogout,
+  authPassword,
   createUser,
   listUsers,
   retrieveUser,

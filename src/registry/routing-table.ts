@@ -3,7 +3,7 @@
  * same in the next version stays the same object, and so does a route as long as its version is.
  */
 import type { Deployment, ListedModel, Route, Target, Timeouts, TokenCounter, Upstream } from '../chat/ports.ts'
-import { CONTINUATIONS, type Continuation } from '../contract/continuation.ts'
+import { CONTINUATIONS } from '../contract/continuation.ts'
 import type {
   AdapterKind,
   Capability,
@@ -11,16 +11,12 @@ import type {
   ModelConfig,
   RoutingConfig,
 } from '../contract/routing-config.ts'
+import type { KindRules } from './kind-rules.ts'
 
 /** The first release of models that are configured without a time of their own. Seconds since 1970, as OpenAI's list wants it. */
 const CREATED_AT = 1_764_000_000
 
 const CAPABILITIES: readonly Capability[] = ['tools', 'json_schema', 'logprobs', 'n']
-const CONTINUES: Readonly<Record<AdapterKind, readonly Continuation[]>> = {
-  inference: ['token_ids'],
-  openai: ['instruct'],
-  sagemaker: ['instruct'],
-}
 /** As many as are served in that time by a replica of some slots; who would wait longer is better told so at once. */
 const QUEUE = { length: 100, waitMs: 10_000 } as const
 const SPILL = 1.5
@@ -48,7 +44,9 @@ export type KnownDeployment = { deployment: Deployment; counter: TokenCounter | 
 
 export type RoutingTables = (number: number, config: RoutingConfig) => RoutingTable
 
-export function routingTables(options: { makeAdapter: MakeAdapter; timeouts: Timeouts }): RoutingTables {
+type Options = { adapters: Readonly<Record<AdapterKind, KindRules>>; makeAdapter: MakeAdapter; timeouts: Timeouts }
+
+export function routingTables(options: Options): RoutingTables {
   let made = new Map<string, { text: string; known: KnownDeployment }>()
 
   return (number, config) => {
@@ -70,7 +68,7 @@ export function routingTables(options: { makeAdapter: MakeAdapter; timeouts: Tim
 function deploymentOf(
   id: string,
   config: DeploymentConfig,
-  { makeAdapter, timeouts }: { makeAdapter: MakeAdapter; timeouts: Timeouts },
+  { adapters, makeAdapter, timeouts }: Options,
 ): KnownDeployment {
   const { upstream, counter } = makeAdapter(id, config)
   const own = config.timeouts_ms
@@ -86,7 +84,7 @@ function deploymentOf(
       total: own?.total ?? timeouts.total,
     },
     capabilities: new Set(config.capabilities ?? CAPABILITIES),
-    continuation: config.continuation ?? CONTINUES[config.adapter],
+    continuation: config.continuation ?? adapters[config.adapter].continues,
     contextTokens: config.context_tokens,
     region: config.region,
     location: config.location,

@@ -60,13 +60,15 @@ export function logMeter(options: {
       }
 
       return {
+        waits() {},
         did: (step: Step) => reached(step),
-        opened({ deployment, cache, attempts }) {
+        asks(calls) {
+          row.calls = calls
+        },
+        opened({ deployment, cache }) {
           row.deploymentId = deployment.id
           row.deploymentModel = deployment.model
           row.cache = cache.status
-          // The list itself: it grows while the answer goes by.
-          row.calls = attempts
         },
         firstToken() {
           if (row.firstTokenMs !== undefined) return

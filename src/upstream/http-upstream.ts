@@ -53,7 +53,7 @@ export function httpUpstream(endpoint: HttpEndpoint, dialect: HttpDialect): Upst
           })
           answered()
           if (response.status !== 200) throw await refusal(response)
-          if (!response.body || !response.headers.get('content-type')?.startsWith('text/event-stream')) {
+          if (!response.body || !response.headers.get('content-type')?.toLowerCase().startsWith('text/event-stream')) {
             const cause = new Error(`Expected an event stream, got ${response.headers.get('content-type')}.`)
             throw new AppError('upstream_misconfigured', 'The model is set up wrongly on our side.', { cause })
           }

@@ -54,7 +54,8 @@ export const CODES: Readonly<Record<number, ErrorCode>> = {
   403: 'upstream_misconfigured',
   404: 'upstream_misconfigured',
   405: 'upstream_misconfigured',
-  408: 'upstream_timeout',
+  // It waited for us, not we for it: the same request may be sent again at once (RFC 9110 15.5.9).
+  408: 'upstream_unavailable',
   // It was not too large for us: the endpoint takes less than the edge does.
   413: 'body_too_large',
   429: 'upstream_rate_limited',

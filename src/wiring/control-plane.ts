@@ -2,6 +2,7 @@
 import { durableGuard } from '../auth/guard-client.ts'
 import { keyAdmin } from '../auth/key-admin.ts'
 import { keyStore } from '../auth/key-store.ts'
+import { knownKeys } from '../auth/known-keys.ts'
 import { passwordCost } from '../auth/password-hash.ts'
 import { providerAdmin } from '../auth/provider-admin.ts'
 import { providerStore } from '../auth/provider-store.ts'
@@ -25,7 +26,7 @@ import { routingAdmin } from '../registry/routing-admin.ts'
 import { routingStore } from '../registry/routing-store.ts'
 import { requestStore } from '../request-log/request-store.ts'
 import { answeringStore } from '../while-store-answers.ts'
-import { ADAPTERS_MADE } from './adapters.ts'
+import { ADAPTERS } from './adapters.ts'
 import { type Isolate, tokenSecrets } from './isolate.ts'
 import { configOfSettings } from './models.ts'
 
@@ -35,6 +36,7 @@ export function wireControlPlane(isolate: Isolate): ControlPorts {
   return {
     ...userPorts(isolate),
     keyAdmin: keyAdmin({ store: keyStore(env.DB), changed, nowMs }),
+    knownKeys: knownKeys(env.DB),
     tenantAdmin: tenantAdmin({ store: tenantStore(env.DB), changed, nowMs }),
     identityProviders: providerAdmin({ store: providerStore(env.DB), nowMs, changed }),
     limitTable: limitTable({ db: env.DB, changed, nowMs }),
@@ -57,7 +59,7 @@ function routingPort({ env, config, stored }: Isolate): ControlPorts['routing'] 
   return routingAdmin({
     store: answeringStore(routingStore(stored)),
     rules: {
-      adapters: ADAPTERS_MADE,
+      adapters: ADAPTERS,
       hasSecret: (name) => secrets.has(name),
       allowInternal: config.PERIGEE_ALLOW_INTERNAL_URLS === 'on',
       own: [config.PERIGEE_INFERENCE_URL],

@@ -8,7 +8,7 @@ import { lastGoodTable, preparedTables, registeredModels } from '../registry/reg
 import { routingStore, type StoredRouting } from '../registry/routing-store.ts'
 import { type RoutingTable, routingTables } from '../registry/routing-table.ts'
 import { settingsConfig } from '../registry/settings-config.ts'
-import { makeAdapter } from './adapters.ts'
+import { ADAPTERS, makeAdapter } from './adapters.ts'
 import type { Isolate } from './isolate.ts'
 
 /** The installation's, not a tenant's: there is one. */
@@ -25,6 +25,7 @@ type ModelPorts = {
 export function wireModels({ env, config, directory, stored }: Isolate): ModelPorts {
   const secrets = readUpstreamSecrets(env)
   const tables = routingTables({
+    adapters: ADAPTERS,
     makeAdapter: makeAdapter({
       apiKeyOf: apiKeyOf(config, secrets),
       secretOf: (name) => secrets.get(name),

@@ -41,11 +41,27 @@ describe('the meter', () => {
     ])
   })
 
+  test('counts calls of deployments by how they ended, and as joins those that took an answer up', () => {
+    const { made, registry } = meter()
+    const call = { deploymentId: 'd', model: 'm', startedAtMs: 0, ms: 5 }
+    made.attempt({ ...call, kind: 'first', firstTokenMs: 1, code: 'upstream_interrupted' })
+    made.attempt({ ...call, kind: 'continuation', by: 'token_ids', code: 'upstream_unavailable' })
+    made.attempt({ ...call, kind: 'continuation', by: 'assistant', firstTokenMs: 1 })
+    expect(registry.takeChanges().map(({ metric, labelValues, amount }) => [metric, ...labelValues, amount])).toEqual([
+      ['llm_calls_total', 'd', 'first', 'upstream_interrupted', 1],
+      ['llm_calls_total', 'd', 'continuation', 'upstream_unavailable', 1],
+      ['llm_calls_total', 'd', 'continuation', 'ok', 1],
+      ['llm_joins_total', 'assistant', 1],
+    ])
+  })
+
   test('a span that is alive stays in flight for hours; one that was killed is forgotten after a minute, but its end still counts', () => {
     const { made, registry, clock, beats } = meter()
     const alive = made.begin('m', PRINCIPAL, NOTE)
+    alive.waits()
     const beat = [...beats][0]
     const killed = made.begin('m', PRINCIPAL, NOTE)
+    killed.waits()
     expect(made.inFlight()).toEqual([['m', 2]])
     for (let minute = 0; minute < 180; minute++) {
       clock.nowMs += 20_000
@@ -62,7 +78,10 @@ describe('the meter', () => {
   test('has a report made at the beginning, the end and each sign of life', () => {
     const { made, beats, touches } = meter()
     const span = made.begin('m', PRINCIPAL, NOTE)
-    expect(touches()).toBe(1)
+    expect([touches(), beats.size]).toEqual([1, 0])
+    span.waits()
+    span.waits()
+    expect([touches(), beats.size]).toEqual([1, 1])
     for (const beat of beats) beat()
     expect(touches()).toBe(2)
     span.end({ status: 'success' })

@@ -488,7 +488,7 @@ describe('a caller who hangs up stops the model,', () => {
   function meteredEdge() {
     const ends: unknown[] = []
     const { promise: begun, resolve: firstToken } = Promise.withResolvers<void>()
-    const meter = { begin: () => ({ firstToken, end: (end: unknown) => ends.push(end) }) }
+    const meter = { begin: () => ({ waits() {}, firstToken, end: (end: unknown) => ends.push(end) }) }
     return { ends, begun, ...edge({}, ({ complete }) => ({ complete: { ...complete, meter } })) }
   }
   const begin = chunk({ delta: { content: 'Hel' }, token_ids: [7] }, { prompt_token_ids: [1, 2] })

@@ -8,9 +8,9 @@ import { noFilters } from '../../src/filter/no-filters.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { noLimits, noRequestLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
-import { attemptInOrder } from '../../src/routing/attempt.ts'
 import { openaiUpstream } from '../../src/upstream/openai-upstream.ts'
 import { wholeApp } from '../../src/whole-app.ts'
+import { wireAttempt } from '../../src/wiring/attempt.ts'
 import { deploymentOf, routeOf } from '../support/routes.ts'
 
 type Variables = { MODEL_URL: string }
@@ -47,8 +47,8 @@ function portsOf({ MODEL_URL }: Variables): Used {
       ),
       admission: noLimits,
       budgets: noBudgets,
-      attempt: attemptInOrder(),
-      meter: { begin: () => ({ firstToken() {}, end() {} }) },
+      attempt: wireAttempt(() => {}),
+      meter: { begin: () => ({ waits() {}, firstToken() {}, end() {} }) },
       drawSeed: () => 1,
     },
     keys: { find: async () => ({ tenantId: 'tnt_joining', keyId: 'key_1', scopes: ['chat'] }) },

@@ -86,7 +86,8 @@ describe('the shipped limit', () => {
   test('of the key of the settings is a setting', async () => {
     const client = edge({ PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: '3' })
     expect(await admitted(5, () => client.get('/v1/models'))).toBe(3)
-    expect(await admitted(150, () => edge().get('/metrics'))).toBe(150)
+    const other = edge()
+    expect(await admitted(150, () => other.get('/metrics'))).toBe(150)
   })
 })
 
@@ -208,7 +209,7 @@ describe('limits of a tenant', () => {
     expect(await (await client.fetch(`/admin/limits/${made.id}`, { method: 'DELETE', headers: KEYED })).json()).toEqual(
       {
         id: made.id,
-        object: 'limit',
+        object: 'limit.deleted',
         deleted: true,
       },
     )

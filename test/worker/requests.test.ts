@@ -274,7 +274,15 @@ describe('searching', () => {
     const details = await (await tenantEdge('tnt_calls').get('/admin/requests/req_special')).json<{ calls: Shown[] }>()
     expect(details.calls).toEqual(
       ['retry', 'retry', 'first'].map((kind) => ({
-        ...{ deployment: { id: 'd', model: 'm' }, kind, began_ms: -4_000, first_token_ms: 5, ms: 9, code: 'ok' },
+        ...{
+          deployment: { id: 'd', model: 'm' },
+          kind,
+          by: null,
+          began_ms: -4_000,
+          first_token_ms: 5,
+          ms: 9,
+          code: 'ok',
+        },
       })),
     )
   })

@@ -89,11 +89,11 @@ const OBJECTS: readonly Objects[] = [
     path: '/admin/budgets/:id',
     missing: 'day-tokens-nobody',
     async make(key) {
-      await send('PUT', '/admin/budgets/day-tokens-theirs', key, { limit: 1_000_000 })
-      return 'day-tokens-theirs'
+      const theirs = await made('/admin/keys', key, { name: 'bounded', scopes: ['chat'] })
+      await send('PUT', `/admin/budgets/day-tokens-${theirs.id}`, key, { limit: 1_000_000 })
+      return `day-tokens-${theirs.id}`
     },
     bodies: { 'PUT ': { limit: 1 } },
-    makesOwn: ['PUT '],
   },
   {
     path: '/admin/requests/:id',
@@ -184,7 +184,7 @@ beforeAll(async () => {
 const named = routes.map((route) => [`${route.method} ${route.path}`, route] as const)
 const closed = named.filter(([, route]) => !OPEN_ROUTES.includes(route.path))
 /** What any key or token may ask, for it concerns its holder alone. */
-const OF_THE_HOLDER = ['/auth/me', '/auth/logout']
+const OF_THE_HOLDER = ['/auth/me', '/auth/logout', '/auth/password']
 const scoped = closed.flatMap(([name, route]) =>
   typeof route.access === 'object' ? [[name, route, route.access.scope] as const] : [],
 )

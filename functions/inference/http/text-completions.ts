@@ -32,7 +32,11 @@ const MAX_TOKENS_DEFAULT = 16
 
 export const textCompletions: Handler = async ({ request, response, server }) => {
   const serving = whenServing(server)
-  const { prompts, body } = readPrompts(await readJson(request))
+  await answerText(serving, await readJson(request), response)
+}
+
+export async function answerText(serving: Serving, given: unknown, response: Parameters<Handler>[0]['response']) {
+  const { prompts, body } = readPrompts(given)
   refuseUnsupported(body, ['prompt', 'logprobs', 'echo', 'best_of'])
   if ((body.best_of ?? body.n ?? 1) !== (body.n ?? 1)) {
     throw new RequestError('unsupported_parameter', 'best_of: must be n, all of which are given', 'best_of')

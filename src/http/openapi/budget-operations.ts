@@ -102,10 +102,12 @@ export const BUDGET_OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'deleteBudget',
     tag: 'Budgets',
     summary: 'Remove a budget',
-    description: 'What was used stays in the usage.',
+    description: 'What was used stays in the usage. With `If-Match` only the version that was read.',
     query: TENANT_QUERY,
-    answers: { 'application/json': { example: { id: BUDGET.id, object: 'budget.deleted', deleted: true } } },
-    errors: FOUND,
+    answers: {
+      'application/json': { schema: 'Deleted', example: { id: BUDGET.id, object: 'budget.deleted', deleted: true } },
+    },
+    errors: [...FOUND, 'stale_write'],
   },
   'GET /admin/prices': {
     id: 'listPrices',

@@ -85,7 +85,7 @@ function operationObject(route: Route, operation: Operation): Json {
     ...(operation.request
       ? {
           requestBody: {
-            required: true,
+            required: operation.request.isOptional !== true,
             content: {
               [operation.request.type ?? 'application/json']: {
                 schema: reference(operation.request.schema),

@@ -74,7 +74,7 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   ChatRequest: {
     ...SAMPLING,
     prompt:
-      'A stored prompt template: `id`, `version` or `label` (else `production`), `variables`. Its messages stand before those of the request.',
+      'A stored prompt template: `id`, `version` or `label` (else `production`), `variables`. Its messages stand before those of the request; the answer says in `x-perigee-prompt` which version it was.',
     messages: 'The conversation so far, oldest first.',
     max_completion_tokens: "OpenAI's newer name of `max_tokens`.",
     logprobs: 'Also give the log-probability of each token of the answer.',
@@ -171,6 +171,10 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   },
   Logout: {
     everywhere: 'End all sessions of the user.',
+  },
+  PasswordChange: {
+    current: 'The present password.',
+    new: 'Another one: from 12 characters to 256.',
   },
   NewUser: {
     email: 'Kept in lower case. One address has one account in an installation.',

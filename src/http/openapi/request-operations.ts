@@ -34,7 +34,7 @@ const DETAILS = {
     { name: 'model', ms: 83 },
     { name: 'answer', ms: 328 },
   ],
-  calls: [{ deployment: DEPLOYMENT, kind: 'first', began_ms: 2, first_token_ms: 82, ms: 409, code: 'ok' }],
+  calls: [{ deployment: DEPLOYMENT, kind: 'first', by: null, began_ms: 2, first_token_ms: 82, ms: 409, code: 'ok' }],
 }
 
 export const REQUEST_OPERATIONS: Readonly<Record<string, Operation>> = {

@@ -34,6 +34,8 @@ const FIELDS = {
 const callSchema = z.object({
   deployment,
   kind: z.enum(['first', 'retry', 'continuation']),
+  /** How a continuation took the answer up. */
+  by: z.nullable(z.enum(['token_ids', 'assistant', 'instruct'])),
   began_ms: ms,
   first_token_ms: z.nullable(ms),
   ms: z.nullable(ms),

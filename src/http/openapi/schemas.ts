@@ -32,6 +32,7 @@ import { createTenantSchema, patchTenantSchema } from '../../contract/tenants.ts
 import {
   logoutSchema,
   newUserSchema,
+  passwordChangeSchema,
   registrationSchema,
   tokenRequestSchema,
   userChangeSchema,
@@ -47,12 +48,7 @@ import {
   usageSumListSchema,
   usageSumSchema,
 } from './budget-schemas.ts'
-import {
-  filterRuleDeletedSchema,
-  filterRuleListSchema,
-  filterRuleViewSchema,
-  moderationResponseSchema,
-} from './filter-schemas.ts'
+import { filterRuleListSchema, filterRuleViewSchema, moderationResponseSchema } from './filter-schemas.ts'
 import { listOf } from './list-schema.ts'
 import {
   promptListSchema,
@@ -90,8 +86,15 @@ const tokenIds = z.optional(z.array(count))
 const filterFlags = z.array(
   z.object({ rule: z.string(), action: z.enum(['mask', 'redact', 'block']), on: z.enum(['input', 'output']), count }),
 )
-/** Of a choice, in its last event: which rules of the filter matched. */
-const choiceNote = z.optional(z.object({ flags: filterFlags }))
+/** Of a choice, in its last event: which rules of the filter matched, and where another deployment took the answer up. */
+const choiceNote = z.optional(
+  z.object({
+    flags: z.optional(filterFlags),
+    joined: z.optional(
+      z.array(z.object({ from: z.string(), to: z.string(), by: z.enum(['token_ids', 'assistant', 'instruct']) })),
+    ),
+  }),
+)
 
 /** The same where there are no choices, and that a budget ended the answer. */
 const answerNote = { flags: z.optional(filterFlags), stop_reason: z.optional(z.literal('insufficient_quota')) }
@@ -191,8 +194,6 @@ export const limitSchema = z.object({
 
 export const limitListSchema = listOf(limitSchema)
 
-export const deletedLimitSchema = z.object({ id: z.string(), object: z.literal('limit'), deleted: z.literal(true) })
-
 export const openAiErrorSchema = z.object({
   error: z.object({
     message: z.string(),
@@ -279,7 +280,6 @@ export const COMPONENTS = {
   FilterRuleRequest: [filterRuleSchema, 'One rule of the content filter: words, or kinds of data, or both.'],
   FilterRule: [filterRuleViewSchema, 'A rule as it is stored.'],
   FilterRuleList: [filterRuleListSchema, 'A page of rules, without their words.'],
-  FilterRuleDeleted: [filterRuleDeletedSchema, 'The rule is gone.'],
   ModerationRequest: [moderationRequestSchema, 'Texts to look at. A list of parts is one text.'],
   ModerationResponse: [moderationResponseSchema, 'A result for each text.'],
   Model: [modelSchema, 'A model that this installation serves.'],
@@ -298,7 +298,6 @@ export const COMPONENTS = {
   LimitChange: [limitChangeSchema, 'How much a limit allows from now on. Unknown fields are refused.'],
   Limit: [limitSchema, 'A limit that the tenant has set.'],
   LimitList: [limitListSchema, 'A page of limits.'],
-  DeletedLimit: [deletedLimitSchema, 'It is gone.'],
   CreateKey: [createKeySchema, 'A key to make. Unknown fields are refused.'],
   PatchKey: [patchKeySchema, 'What to change of a key. What is not given stays; null lifts a restriction.'],
   RotateKey: [rotateKeySchema, 'How to give a key a new text.'],
@@ -327,6 +326,7 @@ export const COMPONENTS = {
   TokenResponse: [tokenResponseSchema, 'The tokens, and what they may do.'],
   Registration: [registrationSchema, 'An account for oneself.'],
   Logout: [logoutSchema, 'How much to end.'],
+  PasswordChange: [passwordChangeSchema, 'The present password, and the one to come.'],
   Principal: [
     principalSchema,
     'Whom the key or token stands for. `user` is null for keys and for people of outside providers.',

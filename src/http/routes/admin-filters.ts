@@ -5,6 +5,7 @@ import { type FilterRule, filterRuleSchema, RULE_BYTES_MAX, ruleNameSchema } fro
 import type { Scope } from '../../contract/scopes.ts'
 import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
+import { deletedObject } from '../deleted-object.ts'
 import { entityTag, expectedVersion } from '../entity-tag.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import type { FilterRuleSummary, StoredFilterRule } from '../ports.ts'
@@ -73,7 +74,7 @@ export const deleteFilter: Route = {
     const outcome = await context.get('ports').filterRules.delete(tenantId, name, expectedVersion(context))
     if (outcome === 'missing') throw noSuchRule()
     if (outcome === 'stale') throw stale()
-    return answer(context, { name, deleted: true })
+    return answer(context, deletedObject('filter', name))
   },
 }
 

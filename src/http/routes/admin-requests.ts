@@ -87,6 +87,7 @@ function callObject(call: AttemptRecord, startedAtMs: number): object {
   return {
     deployment: { id: call.deploymentId, model: call.model },
     kind: call.kind,
+    by: call.by ?? null,
     /** From the request's start. */
     began_ms: call.startedAtMs - startedAtMs,
     first_token_ms: call.firstTokenMs ?? null,

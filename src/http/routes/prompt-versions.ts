@@ -7,7 +7,7 @@ import { AppError } from '../../errors.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import type { PromptVersionRecord } from '../ports.ts'
 import { readJson } from '../read-json.ts'
-import { readQuery } from '../read-query.ts'
+import { readQuery, refuseQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
 import { libraryOf, promptIdOf, promptObject } from './prompts.ts'
 
@@ -43,6 +43,7 @@ export const createPromptVersion: Route = {
   access: { scope: 'prompts:write' },
   body: 'text',
   async handle(context) {
+    refuseQuery(context)
     const version = await readJson(context, newVersionSchema)
     const { tenantId, keyId } = principalOf(context)
     const id = promptIdOf(context)
@@ -56,6 +57,7 @@ export const retrievePromptVersion: Route = {
   path: '/v1/prompts/:id/versions/:version',
   access: { scope: 'prompts:read' },
   async handle(context) {
+    refuseQuery(context)
     const id = promptIdOf(context)
     const number = versionNumber('version', context.req.param('version'))
     return context.json(versionObject(id, await libraryOf(context).version(principalOf(context).tenantId, id, number)))
@@ -83,6 +85,7 @@ export const pointPromptLabel: Route = {
   access: { scope: 'prompts:write' },
   body: 'text',
   async handle(context) {
+    refuseQuery(context)
     const { version } = await readJson(context, labelChangeSchema)
     const { tenantId, keyId } = principalOf(context)
     const prompt = await libraryOf(context).point(tenantId, keyId, promptIdOf(context), labelOf(context), version)
@@ -96,6 +99,7 @@ export const removePromptLabel: Route = {
   path: '/v1/prompts/:id/labels/:label',
   access: { scope: 'prompts:write' },
   async handle(context) {
+    refuseQuery(context)
     const { tenantId } = principalOf(context)
     return context.json(promptObject(await libraryOf(context).unpoint(tenantId, promptIdOf(context), labelOf(context))))
   },

@@ -25,20 +25,23 @@ export type Started = Target & { stop(): Promise<void> }
 const ROOT = join(import.meta.dirname, '../../..')
 export const BUNDLE = join(ROOT, 'dist/worker.js')
 /** As in wrangler.toml. */
-const COMPATIBILITY_DATE = '2026-11-01'
+export const COMPATIBILITY_DATE = '2026-11-01'
 const CHAT_PATH = '/v1/chat/completions'
 
 /** The bundle that a deployment would upload, with every binding, and with all that a tenant may have set: see `equip`. */
-export function perigee(): Contender {
-  return perigeeWith('perigee', 'Perigee (workerd)', {})
+export function perigee({ isFar = false } = {}): Contender {
+  return perigeeWith('perigee', isFar ? 'Perigee, stores 120 ms away' : 'Perigee (workerd)', { isFar })
 }
 
 /** The same without the log of requests: what that costs. */
-export function unlogged(): Contender {
-  return perigeeWith('unlogged', 'Perigee, no log of requests', { PERIGEE_REQUEST_LOG_DAYS: '0' })
+export function unlogged({ isFar = false } = {}): Contender {
+  const vars = { PERIGEE_REQUEST_LOG_DAYS: '0' }
+  return perigeeWith('unlogged', 'Perigee, no log of requests', { isFar, vars })
 }
 
-function perigeeWith(name: Contender['name'], title: string, vars: Readonly<Record<string, string>>): Contender {
+type Setting = { isFar: boolean; vars?: Readonly<Record<string, string>> }
+
+function perigeeWith(name: Contender['name'], title: string, { isFar, vars }: Setting): Contender {
   build()
   return {
     name,
@@ -48,6 +51,7 @@ function perigeeWith(name: Contender['name'], title: string, vars: Readonly<Reco
       const job: MiniflareWorker = {
         bundle: BUNDLE,
         folder: join(folder, 'storage'),
+        isFar,
         vars: {
           PERIGEE_INFERENCE_URL: upstreamUrl,
           PERIGEE_DEFAULT_MODEL: MODEL,

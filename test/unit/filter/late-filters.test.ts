@@ -5,7 +5,11 @@ import type { FilterRules } from '../../../src/contract/filter-rules.ts'
 import { type FilterParts, lateFilters } from '../../../src/filter/late-filters.ts'
 
 const RULES: FilterRules = { version: 1, rules: [] }
-const FILTER: ContentFilter = { input: (request) => ({ request, flags: [] }), output: (events) => events }
+const FILTER: ContentFilter = {
+  input: (request) => ({ request, flags: [] }),
+  output: (events) => events,
+  outputWhole: (events) => ({ events, isBlocked: false }),
+}
 
 function late(rules: FilterRules | undefined | Promise<FilterRules | undefined>) {
   const parts: FilterParts = {

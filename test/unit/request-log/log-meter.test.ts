@@ -38,9 +38,11 @@ describe('a completion', () => {
     span.did?.('alias')
     pass(4)
     span.did?.('admission')
-    const attempts = [CALL]
+    const attempts: AttemptRecord[] = []
+    span.asks?.(attempts)
+    attempts.push(CALL)
     pass(50)
-    span.opened?.({ deployment: { id: 'd', model: 'm-1' }, cache: { status: 'miss' }, attempts })
+    span.opened?.({ deployment: { id: 'd', model: 'm-1' }, cache: { status: 'miss' } })
     span.firstToken()
     pass(100)
     attempts.push({ ...CALL, kind: 'continuation', startedAtMs: 1_100 })
