@@ -108,6 +108,16 @@ describe('a completion', () => {
     expect(by({ code: 'caller_gone', status: 499, stream: true, prompt_tokens: 3 })).toHaveLength(1)
   })
 
+  test('that no deployment answered shows its calls and why each failed', async () => {
+    const client = tenantEdge('tnt_failed')
+    fakeModel(() => Response.json({ error: { message: 'no', type: 'invalid_request_error' } }, { status: 400 }))
+    const response = await client.post(CHAT, BODY)
+    const [row] = await logged(client, 'tnt_failed', 1)
+    expect(row).toMatchObject({ status: response.status, code: await codeOf(response), deployment: null, attempts: 1 })
+    const { calls } = await (await client.get(`/admin/requests/${row?.id}`)).json<{ calls: Shown[] }>()
+    expect(calls).toMatchObject([{ kind: 'first', first_token_ms: null, code: row?.code }])
+  })
+
   test('of an installation that keeps no log is not in it', async () => {
     const client = tenantEdge('tnt_off', { PERIGEE_REQUEST_LOG_DAYS: '0' })
     fakeModel(wholeAnswer(...HELLO))
