@@ -3,6 +3,7 @@
  * Unknown fields pass through to the model. Fields that OpenAI's clients send as null mean "not given".
  */
 import * as z from 'zod/mini'
+import type { Continuation } from './continuation.ts'
 import type { FilterFlag } from './filter-rules.ts'
 import { lazy } from './lazy.ts'
 
@@ -129,7 +130,7 @@ export type ChatChunkChoice = {
 export type ChoiceNote = { flags?: FilterFlag[]; joined?: Join[] }
 
 /** The deployment `from` died in the middle of the answer, and `to` took it up. */
-export type Join = { from: string; to: string; by: 'token_ids' | 'assistant' | 'instruct' }
+export type Join = { from: string; to: string; by: Continuation }
 
 /** The same of an answer that has no choices, and that its budget ended it. */
 export type AnswerNote = { flags?: FilterFlag[]; stop_reason?: 'insufficient_quota' }

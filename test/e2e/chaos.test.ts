@@ -5,33 +5,16 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeApiKey } from '../../src/auth/api-key.ts'
+import type { Continuation } from '../../src/contract/continuation.ts'
+import { answered, ask, CELL_MS_MAX, type Cell, type ChaosEdge, inLanes, wrongWith } from '../support/chaos-cell.ts'
 import { FAULTS, type Fault, type MisbehavingEndpoint, misbehavingEndpoint } from '../support/misbehaving-endpoint.ts'
 import { type PlainWorkerd, plainWorkerd } from '../support/plain-workerd.ts'
-import { type AnswerKind, TEXTS, TOOL, tokensOfKind } from '../support/scripted-answer.ts'
+import { type AnswerKind, tokensOfKind } from '../support/scripted-answer.ts'
 import { freePort } from '../support/stack.ts'
 import { until } from '../support/until.ts'
 
 const KEY = makeApiKey()
-/** Cells at once: most of them wait for a time-out. */
-const LANES = 16
-/** A time-out of the first, the answer of the second, and a machine that is busy with the other cells. */
-const CELL_MS_MAX = 12_000
 const SHARE_MIN = 0.95
-
-type Way = 'token_ids' | 'assistant' | 'instruct'
-type Cell = { id: string; fault: Fault | 'refuses'; kind: AnswerKind; way: Way; stream: boolean }
-type Answer = {
-  status: number
-  texts: string[]
-  calls: string
-  logged: string
-  finish: (string | null)[]
-  ids: string[]
-  usages: object[]
-  error: string | undefined
-  isDone: boolean
-  ms: number
-}
 
 /** They are the caller's to hear, so no other deployment is asked. */
 const REFUSALS: readonly Fault[] = ['status 400', 'status 422', 'content filter']
@@ -46,11 +29,12 @@ const HARMLESS: readonly Fault[] = [
   ] as const),
   ...(['resets after the finish reason', 'malformed after the finish reason'] as const),
 ]
-const WAYS: readonly Way[] = ['token_ids', 'assistant', 'instruct']
+const WAYS: readonly Continuation[] = ['token_ids', 'assistant', 'instruct']
 
 let faulty: MisbehavingEndpoint
 let healthy: MisbehavingEndpoint
 let edge: PlainWorkerd
+let world: ChaosEdge
 
 beforeAll(async () => {
   faulty = await misbehavingEndpoint()
@@ -60,91 +44,12 @@ beforeAll(async () => {
     HEALTHY_URL: healthy.url,
     CLOSED_URL: `http://127.0.0.1:${await freePort()}`,
   })
+  world = { url: edge.url, key: KEY, faulty, healthy }
 })
 afterAll(async () => {
   await edge?.stop()
   await Promise.all([faulty?.close(), healthy?.close()])
 })
-
-function ask(model: string, { id, fault, kind, stream }: Omit<Cell, 'way'>): Promise<Response> {
-  return fetch(`${edge.url}/v1/chat/completions`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    body: JSON.stringify({
-      model,
-      stream,
-      ...(stream ? { stream_options: { include_usage: true } } : {}),
-      messages: [{ role: 'user', content: `cell=${id} kind=${kind} fault=${fault};` }],
-      ...(kind === 'two' ? { n: 2 } : {}),
-      ...(kind === 'tools' ? { tools: [{ type: 'function', function: { name: TOOL, parameters: {} } }] } : {}),
-      ...(kind === 'logprobs' ? { logprobs: true } : {}),
-    }),
-  })
-}
-
-type Said = {
-  content?: string | null
-  tool_calls?: { function?: { name?: string; arguments?: string } }[]
-}
-type Choice = { index: number; delta?: Said; message?: Said; finish_reason: string | null; logprobs?: Logged | null }
-type Logged = { content?: { token: string }[] }
-type Event = { id?: string; choices?: Choice[]; usage?: object | null; error?: { code: string } }
-
-async function answered(response: Response, startedAt: number): Promise<Answer> {
-  const text = await response.text()
-  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true
-  const data = isStream
-    ? text.split('\n\n').flatMap((event) => (event.startsWith('data: ') ? [event.slice(6)] : []))
-    : [text]
-  const isDone = isStream ? data.at(-1) === '[DONE]' : response.status === 200
-  const answer: Answer = {
-    ...{ status: response.status, texts: [], calls: '', logged: '', finish: [], ids: [], usages: [] },
-    ...{ error: undefined, isDone, ms: performance.now() - startedAt },
-  }
-  for (const event of data.filter((said) => said !== '[DONE]').map((said): Event => JSON.parse(said))) {
-    if (event.error) answer.error = event.error.code
-    if (event.id !== undefined && !answer.ids.includes(event.id)) answer.ids.push(event.id)
-    if (event.usage) answer.usages.push(event.usage)
-    for (const { index, delta, message, finish_reason, logprobs } of event.choices ?? []) {
-      const said = delta ?? message ?? {}
-      answer.texts[index] = (answer.texts[index] ?? '') + (said.content ?? '')
-      for (const { function: called } of said.tool_calls ?? []) {
-        answer.calls += `${called?.name ?? ''}${called?.arguments ?? ''}`
-      }
-      answer.logged += (logprobs?.content ?? []).map(({ token }) => token).join('')
-      if (finish_reason !== null) answer.finish[index] = finish_reason
-    }
-  }
-  return answer
-}
-
-/** What is wrong with an answer that should be whole, or nothing. */
-function wrongWith(cell: Cell, answer: Answer): string | undefined {
-  const { kind } = cell
-  if (answer.status !== 200 || answer.error) return `status ${answer.status}, error ${answer.error}`
-  if (!answer.isDone) return 'no [DONE]'
-  const texts = kind === 'tools' ? [''] : TEXTS[kind]
-  if (JSON.stringify(answer.texts) !== JSON.stringify(texts)) return `said ${JSON.stringify(answer.texts)}`
-  if (kind === 'tools' && answer.calls !== TOOL + TEXTS.tools[0]) return `called ${answer.calls}`
-  if (kind === 'logprobs' && answer.logged !== TEXTS.logprobs[0]) return `logged ${answer.logged}`
-  if (answer.finish.some((reason) => reason !== (kind === 'tools' ? 'tool_calls' : 'stop'))) return `${answer.finish}`
-  if (answer.ids.length !== 1) return `ids ${answer.ids}`
-  if (answer.usages.length > 1) return `${answer.usages.length} usages`
-  if (answer.ms > CELL_MS_MAX) return `${answer.ms} ms`
-  const atFaulty = faulty.callsOf(cell.id).length
-  const atHealthy = healthy.callsOf(cell.id).length
-  if (atFaulty < (cell.fault === 'refuses' ? 0 : 1)) return 'the faulty endpoint was not called'
-  if (atFaulty > 4 || atHealthy > 4 || atFaulty + atHealthy > 6) return `${atFaulty} and ${atHealthy} calls`
-  return undefined
-}
-
-async function inLanes<T>(items: readonly T[], each: (item: T) => Promise<void>): Promise<void> {
-  const left = [...items]
-  const lane = async () => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) await each(item)
-  }
-  await Promise.all(Array.from({ length: LANES }, lane))
-}
 
 let cells = 0
 const cellsOf = (fault: Cell['fault']): Cell[] =>
@@ -152,7 +57,7 @@ const cellsOf = (fault: Cell['fault']): Cell[] =>
     ways.flatMap((way) => [true, false].map((stream) => ({ id: `c${cells++}`, fault, kind, way, stream }))),
   )
 /** A tool call is only taken up by its ids. */
-const KINDS: readonly (readonly [AnswerKind, readonly Way[]])[] = [
+const KINDS: readonly (readonly [AnswerKind, readonly Continuation[]])[] = [
   ['plain', WAYS],
   ['two', WAYS],
   ['tools', ['token_ids']],
@@ -166,15 +71,15 @@ test('a healthy deployment beside a misbehaving one gives the whole answer, once
   await inLanes(all, async (cell) => {
     const startedAt = performance.now()
     const model = cell.fault === 'refuses' ? `closed-${cell.way}` : cell.way
-    const answer = await answered(await ask(model, cell), startedAt)
-    const problem = wrongWith(cell, answer)
+    const answer = await answered(await ask(world, model, cell), startedAt)
+    const problem = wrongWith(world, cell, answer)
     if (problem === undefined) return
     wrong.push(`${cell.fault}, ${cell.kind}, ${cell.way}, ${cell.stream ? 'streamed' : 'whole'}: ${problem}`)
     // Nothing partial is shown as success.
     const isSuccess = answer.status === 200 && answer.isDone && answer.error === undefined
     expect(isSuccess, wrong.at(-1)).toBe(false)
   })
-  console.log(`chaos: ${all.length - wrong.length} of ${all.length} cells whole`)
+  console.log([`chaos: ${all.length - wrong.length} of ${all.length} cells whole`, ...wrong].join('\n'))
   expect(all.length).toBeGreaterThan(700)
   expect(wrong.length / all.length, wrong.join('\n')).toBeLessThanOrEqual(1 - SHARE_MIN)
 })
@@ -189,13 +94,13 @@ describe('a misbehaving deployment alone', () => {
     await inLanes(all, async ({ id, fault, stream }) => {
       const cell: Cell = { id, fault, kind: 'plain', way: 'token_ids', stream }
       const startedAt = performance.now()
-      const answer = await answered(await ask('alone', cell), startedAt)
+      const answer = await answered(await ask(world, 'alone', cell), startedAt)
       const where = `${fault}, ${stream ? 'streamed' : 'whole'}`
       const calls = faulty.callsOf(id).length
       if (calls < 1 || calls > 4) wrong.push(`${where}: ${calls} calls`)
       if (answer.ms > CELL_MS_MAX) wrong.push(`${where}: ${answer.ms} ms`)
       if (HARMLESS.includes(fault)) {
-        const problem = wrongWith(cell, answer)
+        const problem = wrongWith(world, cell, answer)
         if (problem) wrong.push(`${where}: ${problem}`)
       } else if (answer.error === undefined || (answer.isDone && stream)) wrong.push(`${where}: no error`)
     })
@@ -204,22 +109,25 @@ describe('a misbehaving deployment alone', () => {
 
   test('that flaps is asked again until it is up', async () => {
     const cell: Cell = { id: 'flap', fault: 'flaps', kind: 'plain', way: 'token_ids', stream: true }
-    const answer = await answered(await ask('alone', cell), performance.now())
-    expect(wrongWith(cell, answer)).toBeUndefined()
+    const answer = await answered(await ask(world, 'alone', cell), performance.now())
+    expect(wrongWith(world, cell, answer)).toBeUndefined()
     expect(faulty.callsOf('flap')).toHaveLength(3)
   })
 })
 
 test.each(REFUSALS)('a refusal of the request (%s) is passed on, and nobody else is asked', async (fault) => {
   const id = `r${cells++}`
-  const answer = await answered(await ask('token_ids', { id, fault, kind: 'plain', stream: true }), performance.now())
+  const answer = await answered(
+    await ask(world, 'token_ids', { id, fault, kind: 'plain', stream: true }),
+    performance.now(),
+  )
   expect(answer).toMatchObject({ status: 400, error: 'upstream_rejected' })
   expect([faulty.callsOf(id).length, healthy.callsOf(id).length]).toEqual([1, 0])
 })
 
 test('a tool call that was cut is no answer where nobody can go on with it', async () => {
   const cell: Cell = { id: 'cut-call', fault: 'ends midway', kind: 'tools', way: 'instruct', stream: true }
-  const answer = await answered(await ask('instruct', cell), performance.now())
+  const answer = await answered(await ask(world, 'instruct', cell), performance.now())
   expect(answer).toMatchObject({ status: 200, error: 'upstream_interrupted', isDone: false })
 })
 
@@ -228,7 +136,7 @@ test('one completion is billed, by what the caller got, and every call has ended
     (await fetch(`${edge.url}/accounts`)).json()
   const before = await accounts()
   const cell: Cell = { id: 'bill', fault: 'resets midway', kind: 'two', way: 'token_ids', stream: true }
-  expect(wrongWith(cell, await answered(await ask('token_ids', cell), performance.now()))).toBeUndefined()
+  expect(wrongWith(world, cell, await answered(await ask(world, 'token_ids', cell), performance.now()))).toBeUndefined()
   const after = await accounts()
   expect(after.billed.slice(before.billed.length).map(({ completion_tokens }) => completion_tokens)).toEqual([
     tokensOfKind('two'),
@@ -244,7 +152,7 @@ test('the first token reaches the caller within 50 ms of its arrival, also behin
   const delays: number[] = []
   for (let turn = 0; turn < 15; turn++) {
     const id = `first-${turn}`
-    const response = await ask('token_ids', { id, fault: 'status 503', kind: 'plain', stream: true })
+    const response = await ask(world, 'token_ids', { id, fault: 'status 503', kind: 'plain', stream: true })
     const decoder = new TextDecoder()
     let text = ''
     for await (const bytes of response.body ?? []) {
@@ -260,6 +168,6 @@ test('the first token reaches the caller within 50 ms of its arrival, also behin
 test('afterwards nothing is left open, nothing was printed, and the next request is answered', async () => {
   await until('all connections are closed', () => faulty.open() + healthy.open() === 0, 5_000)
   const cell: Cell = { id: 'last', fault: 'none', kind: 'plain', way: 'token_ids', stream: true }
-  expect(wrongWith(cell, await answered(await ask('token_ids', cell), performance.now()))).toBeUndefined()
+  expect(wrongWith(world, cell, await answered(await ask(world, 'token_ids', cell), performance.now()))).toBeUndefined()
   expect(edge.output()).not.toMatch(/uncaught|unhandled|deadlock|hang/i)
 })

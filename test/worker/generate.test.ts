@@ -106,7 +106,8 @@ describe('POST /chat', () => {
     await expectProblem(await post('/chat', unknown), 404, 'conversation_not_found', 'conversation_id')
     const noModel = { message: 'x', user_id: 'u', model_config: { model: 'nope' } }
     await expectProblem(await post('/chat', noModel), 404, 'model_not_found', 'model_config.model')
-    model.replies = [{ status: 503, error: { message: 'busy', type: 'overloaded_error' } }]
-    await expectProblem(await post('/chat', { message: 'x', user_id: 'u' }), 503, 'upstream_overloaded')
+    // A model that is only busy would be asked again.
+    model.replies = [{ status: 504, error: { message: 'silent', type: 'timeout_error' } }]
+    await expectProblem(await post('/chat', { message: 'x', user_id: 'u' }), 504, 'upstream_timeout')
   })
 })

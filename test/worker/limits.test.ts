@@ -323,7 +323,7 @@ describe('what is counted when the model is known', () => {
   })
 
   test('tokens of an answer that never began cost nothing', async () => {
-    fakeModel(() => new Response('no', { status: 500 }))
+    fakeModel(() => new Response('no', { status: 401 }))
     const client = await limited({ dimension: 'key', kind: 'tokens', amount: 1_000, window_seconds: 60 })
     for (let i = 0; i < 10; i++) expect((await client.post(CHAT, { ...HI, max_tokens: 200 })).status).toBe(502)
   })

@@ -30,6 +30,8 @@ const DEATHS: ReadonlySet<ErrorCode> = new Set([
   'upstream_rate_limited',
 ])
 
+type Step = IteratorResult<readonly ModelEvent[], undefined>
+
 type Segment = {
   opened: Opened
   source: AsyncIterator<readonly ModelEvent[]>
@@ -68,19 +70,6 @@ export function unbroken({ request, opened, call, route, candidates }: Options):
   function finish(): void {
     if (state === 'running') state = 'ended'
     signal.removeEventListener('abort', hangUp)
-  }
-
-  /** What came, as the caller gets it; undefined when this deployment has said all that it was asked for. */
-  async function read(): Promise<readonly ModelEvent[] | undefined> {
-    const step = await segment.source.next()
-    if (step.done) {
-      segment.opened.record.end()
-      if (segment.part && segment.joined) segment.part.usage = segment.joined.usage()
-      return undefined
-    }
-    const events = segment.joined ? segment.joined.push(step.value) : step.value
-    said?.add(events)
-    return events
   }
 
   /** Resolves when another deployment has taken up what is left. Rejects with what ended the answer. */
@@ -135,33 +124,54 @@ export function unbroken({ request, opened, call, route, candidates }: Options):
     segment = segmentOf(next, joined, part)
   }
 
-  /** The events to pass on next; undefined at the end of the answer. */
-  async function advance(): Promise<readonly ModelEvent[] | undefined> {
-    // What is thrown when nobody can go on: why the first of them stopped.
-    let death = new AppError('upstream_interrupted', 'The model stopped in the middle of its answer.')
-    for (;;) {
-      try {
-        const events = await read()
-        if (events === undefined) {
-          if (said === undefined || parts.length === 0) return undefined
-          if (said.unfinished().length === 0) return usageOnce(said)
-        } else if (events.length > 0) return events
-        else continue
-      } catch (thrown) {
-        death = toAppError(thrown)
-        segment.opened.record.end(death)
-        if (said === undefined || !DEATHS.has(death.code) || state === 'left') throw death
-        from = segment.opened.deployment
-        ledger.exclude(from)
-      }
-      await goOn(death, said)
-    }
+  /** Of every step: no more than what it costs to pass it on. */
+  function passOn(step: IteratorResult<readonly ModelEvent[]>): Step | Promise<Step> {
+    if (step.done) return partDone()
+    const events = segment.joined ? segment.joined.push(step.value) : step.value
+    if (events.length === 0) return next()
+    said?.add(events)
+    return events === step.value ? step : { done: false, value: events }
   }
 
-  function usageOnce(so: Said): readonly ModelEvent[] | undefined {
+  /** This deployment has said all that it was asked for. */
+  function partDone(): Step | Promise<Step> {
+    segment.opened.record.end()
+    if (segment.part && segment.joined) segment.part.usage = segment.joined.usage()
+    if (said !== undefined && parts.length > 0) {
+      if (said.unfinished().length > 0) return goOn(interrupted(), said).then(next, fail)
+      const usage = wholeUsageOf(said)
+      if (usage) {
+        finish()
+        return { done: false, value: usage }
+      }
+    }
+    finish()
+    return { done: true, value: undefined }
+  }
+
+  function died(thrown: unknown): Promise<Step> {
+    const death = toAppError(thrown)
+    segment.opened.record.end(death)
+    if (said === undefined || !DEATHS.has(death.code) || state === 'left') return fail(death)
+    from = segment.opened.deployment
+    ledger.exclude(from)
+    return goOn(death, said).then(next, fail)
+  }
+
+  function fail(thrown: unknown): Promise<never> {
+    finish()
+    return Promise.reject(thrown)
+  }
+
+  function next(): Promise<Step> {
+    if (state === 'ended') return Promise.resolve({ done: true, value: undefined })
+    if (state === 'left') return Promise.reject(callerGone())
+    return segment.source.next().then(passOn, died)
+  }
+
+  function wholeUsageOf(so: Said): readonly ModelEvent[] | undefined {
     const head = so.head()
     if (head === undefined) return undefined
-    finish()
     const { id, created, object } = head
     const answered = { id, created, object, model: segment.opened.deployment.model }
     // Sound: an event without choices is of either kind.
@@ -169,19 +179,7 @@ export function unbroken({ request, opened, call, route, candidates }: Options):
   }
 
   const iterator: AsyncIterator<readonly ModelEvent[], undefined> = {
-    async next() {
-      if (state === 'ended') return { done: true, value: undefined }
-      if (state === 'left') throw callerGone()
-      try {
-        const value = await advance()
-        if (value) return { done: false, value }
-        finish()
-        return { done: true, value: undefined }
-      } catch (thrown) {
-        finish()
-        throw thrown
-      }
-    },
+    next,
     async return() {
       hangUp()
       await segment.source.return?.()
@@ -189,6 +187,10 @@ export function unbroken({ request, opened, call, route, candidates }: Options):
     },
   }
   return { [Symbol.asyncIterator]: () => iterator }
+}
+
+function interrupted(): AppError {
+  return new AppError('upstream_interrupted', 'The model stopped in the middle of its answer.')
 }
 
 function callerGone(): AppError {

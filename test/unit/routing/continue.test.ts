@@ -366,6 +366,33 @@ describe('nobody goes on', () => {
     expect(world.calls).toHaveLength(1)
   })
 
+  test('for a reader who leaves while the next one is asked: it is stopped, and its place is free', async () => {
+    const { world, list } = pair(FIRST, REST, only('token_ids'))
+    const asked = Promise.withResolvers<void>()
+    const answers = Promise.withResolvers<void>()
+    const [first, second] = list
+    if (!first || !second) throw new Error('There are two.')
+    const { open } = second.upstream
+    const slow = {
+      async open(...call: Parameters<typeof open>) {
+        asked.resolve()
+        await answers.promise
+        return open(...call)
+      },
+    }
+    const { events } = await world.ask([first, { ...second, upstream: slow }])
+    const reader = events[Symbol.asyncIterator]()
+    for (let at = 0; at < FIRST.length; at++) await reader.next()
+    const pending = reader.next()
+    await asked.promise
+    await reader.return?.()
+    answers.resolve()
+    await expect(pending).rejects.toMatchObject({ code: 'caller_gone' })
+    expect(world.placesOf('b')).toMatchObject({ open: 0, ends: ['caller_gone'] })
+    // The dead one's, and that of the one that came too late.
+    expect(world.returned()).toBe(2)
+  })
+
   test('at the deployment that died', async () => {
     const world = scriptedWorld()
     const list = [
