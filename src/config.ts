@@ -54,6 +54,8 @@ export const settingsSchema = z.object({
   /** Whether deployments may be at addresses of the Worker's own network, or of the machine it runs on. */
   PERIGEE_ALLOW_INTERNAL_URLS: z._default(z.enum(['on', 'off']), 'off'),
   PERIGEE_CONVERSATION_DAYS: wholeNumber(7, 1, 365),
+  /** So long the log of requests has one; 0: none is kept, and what is there is deleted within a day. */
+  PERIGEE_REQUEST_LOG_DAYS: wholeNumber(30, 0, 3_650),
   /** Of the key of PERIGEE_KEY_SHA256, at each endpoint. All others have the limits of docs/limits.md. */
   PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: wholeNumber(10_000_000, 1, 999_999_999),
 })

@@ -8,6 +8,7 @@ import type { Endpoints } from './health/endpoints-object.ts'
 import type { Health } from './health/health-object.ts'
 import type { Limits } from './limits/limit-object.ts'
 import type { Metrics } from './observe/metrics-object.ts'
+import type { RequestLog } from './request-log/request-log-object.ts'
 
 type Bindings = Readonly<{
   /** What the installation is told to be: tenants, users, keys, limits, rules, templates. Tables in migrations/. */
@@ -18,6 +19,8 @@ type Bindings = Readonly<{
   LIMITS: DurableObjectNamespace<Limits>
   /** One for each tenant, by its id. */
   BUDGET: DurableObjectNamespace<BudgetLedger>
+  /** One for each tenant, by its id: requests on their way to DB. */
+  REQUEST_LOG: DurableObjectNamespace<RequestLog>
   METRICS: DurableObjectNamespace<Metrics>
   /** What has changed in DB, for isolates to ask. */
   CONFIG: DurableObjectNamespace<Config>

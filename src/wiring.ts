@@ -23,6 +23,7 @@ import { wireKeys } from './wiring/keys.ts'
 import { wireLimits } from './wiring/limits.ts'
 import { wireModels } from './wiring/models.ts'
 import { wirePrompts } from './wiring/prompts.ts'
+import { wireRequestLog } from './wiring/request-log.ts'
 import { wireTokens } from './wiring/tokens.ts'
 
 /** The ports of one isolate's request path. A Durable Object uses `complete`, `tokenCounter` and `config`; routes use what RequestPorts says. */
@@ -67,7 +68,7 @@ function makeWiring(env: Env): Wiring {
     admission: limits().admission,
     budgets: wireBudgets(isolate, models().counter),
     attempt: wireAttempt(health().deploymentHealth, metrics().countCall),
-    meter: metrics().meter,
+    meter: wireRequestLog(isolate, metrics().meter),
     drawSeed,
   }))
   return {

@@ -10,5 +10,6 @@ export { Endpoints } from './health/endpoints-object.ts'
 export { Health } from './health/health-object.ts'
 export { Limits } from './limits/limit-object.ts'
 export { Metrics } from './observe/metrics-object.ts'
+export { RequestLog } from './request-log/request-log-object.ts'
 
 export default edge()

@@ -6,8 +6,8 @@ import type { Admission, Admitted, Budgets, Covered, Demand, Progress, Reservati
 export type Held = {
   /** As of Reservation. */
   cover(progress: Progress): true | Promise<Covered>
-  /** Once. Undefined when nothing was generated. */
-  end(usage: Usage | undefined): void
+  /** Once. Undefined when nothing was generated. Returns what was charged, as of Reservation. */
+  end(usage: Usage | undefined): number | undefined
   /** The answer never began. */
   release(): void
 }
@@ -36,9 +36,9 @@ function heldOf(entered: Outcome<Admitted>, reserved: Outcome<Reservation>): Hel
   }
   const end = (usage: Usage | undefined) => {
     entered.value.leave(usage)
-    reserved.value.settle(usage)
+    return reserved.value.settle(usage)
   }
-  return { cover: (progress) => reserved.value.cover(progress), end, release: () => end(undefined) }
+  return { cover: (progress) => reserved.value.cover(progress), end, release: () => void end(undefined) }
 }
 
 /** Never throws or rejects: what is asked may do either. */

@@ -125,7 +125,11 @@ export type RequestFacts = {
 export type Place = { country?: string; continent?: string; latitude?: number; longitude?: number }
 
 /** A request that is ready for any deployment: the alias is resolved, the seed is set. */
-export type AttemptCall = Omit<UpstreamCall, 'model' | 'timeouts' | 'continueFrom'> & { facts: RequestFacts }
+export type AttemptCall = Omit<UpstreamCall, 'model' | 'timeouts' | 'continueFrom'> & {
+  facts: RequestFacts
+  /** Grows by each call, so that they are known of a request that nobody answers, too. */
+  attempts?: AttemptRecord[]
+}
 
 /**
  * Asks deployments until one has begun to answer, and goes on elsewhere when it dies: the caller reads one stream. Rejects with the
@@ -218,16 +222,46 @@ export type TokenCounter = {
 /** Told of every completion, also of one whose caller hung up. Never throws, never waits. */
 export type Meter = {
   /** `alias` is what the caller wrote: an unknown one must not become a label. */
-  begin(alias: string, principal: Principal): MeterSpan
+  begin(alias: string, principal: Principal, note: RequestNote): MeterSpan
 }
+
+/** What there is to tell of a request beside who asks for what. */
+export type RequestNote = {
+  requestId: string
+  stream: boolean
+  /** What the body calls the caller's own user; never authority. */
+  endUser?: string | undefined
+  caller?: CallerNote | undefined
+}
+
+/** How a request came. */
+export type CallerNote = {
+  /** Method and pattern, as `POST /v1/messages`. */
+  endpoint: string
+  /** What the client calls itself. */
+  client?: string | undefined
+  /** Before its key was looked at. Milliseconds since 1970. */
+  arrivedAtMs: number
+}
+
+/** Steps of `complete` before a model is asked. */
+export type Step = 'alias' | 'prompt' | 'filter' | 'cache' | 'admission'
 
 export type MeterSpan = {
   /** From here on it may take long: until its end the span gives signs of life. What never waits for a model needs none. */
   waits(): void
+  /** This step is done. Absent where nobody asks. */
+  did?(step: Step): void
+  /** The calls for this request, none yet: the list grows, also where nobody answers. Absent where nobody asks. */
+  asks?(calls: readonly AttemptRecord[]): void
+  /** Who answers, and how the cache took part. Absent where nobody asks. */
+  opened?(completion: Pick<Completion, 'deployment' | 'cache'>): void
   firstToken(): void
-  /** Once. Usage is what the model reported, or undefined when it died before saying. */
-  end(outcome: { status: 'success' | 'error'; code?: ErrorCode; usage?: Usage }): void
+  /** Once. Usage is what the model reported, or undefined when it died before saying. `costNano`: what was charged, nano-units of currency. */
+  end(outcome: MeterOutcome, costNano?: number): void
 }
+
+export type MeterOutcome = { status: 'success' | 'error'; code?: ErrorCode; usage?: Usage }
 
 /** What a request asks for, for those who decide whether its tenant, key or user may have it. */
 export type Demand = {
@@ -261,8 +295,8 @@ export type Reservation = {
    * store_unavailable when nobody can say.
    */
   cover(progress: Progress): true | Promise<Covered>
-  /** Once, however the answer ended. Undefined usage releases everything. Never throws, never waits. */
-  settle(usage: Usage | undefined): void
+  /** Once, however the answer ended. Undefined usage releases everything. Returns what was charged in nano-units, where anything was. Never throws, never waits. */
+  settle(usage: Usage | undefined): number | undefined
 }
 
 export type Progress = {
@@ -387,6 +421,7 @@ export type CompleteCall = {
   signal: AbortSignal
   /** Absent: neither cached nor joined, as for whatever is stateful. */
   caching?: CacheDirective
+  caller?: CallerNote
   place?: Place
   conversationId?: string
 }

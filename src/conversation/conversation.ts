@@ -9,7 +9,7 @@ import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts
 import type { Env } from '../env.ts'
 import { AppError, ERRORS, type ErrorCode, type ErrorValue, toAppError } from '../errors.ts'
 import { wire } from '../wiring.ts'
-import { answerTurn } from './answer-turn.ts'
+import { answerTurn, turnNote } from './answer-turn.ts'
 import { type ConversationStore, conversationStore } from './conversation-store.ts'
 import { failureItem } from './item-codec.ts'
 import { turnQueue } from './turn-queue.ts'
@@ -93,6 +93,7 @@ export class Conversation extends DurableObject<Env> {
     const { principal, request, requestId, conversationId, place } = call
     // Nobody can cancel a stored turn yet; the total time-out of the attempt ends it.
     const signal = new AbortController().signal
+    const arrivedAtMs = Date.now()
     const model = this.#modelOf(request)
     try {
       const { body, modelUsed, note } = await answerTurn(this.#wired, this.#store, {
@@ -104,6 +105,7 @@ export class Conversation extends DurableObject<Env> {
         ...(place ? { place } : {}),
         userSeq,
         signal,
+        arrivedAtMs,
       })
       const nowMs = Date.now()
       this.#store.append({ kind: 'assistant', body: { ...body, atMs: nowMs } }, this.#expiryFrom(nowMs))
@@ -135,12 +137,13 @@ export class Conversation extends DurableObject<Env> {
   }
 
   /** Why this turn may not begin, if so. A conversation of somebody else looks like none at all. */
-  async #refusal({ principal, request, isNew }: TurnCall): Promise<TurnResult | undefined> {
+  async #refusal({ principal, request, requestId, isNew }: TurnCall): Promise<TurnResult | undefined> {
     const { models, meter } = this.#wired.complete
     const model = this.#modelOf(request)
     if ((await models.routeOf(model, principal.tenantId)) === undefined) {
       // A stateless request for it is counted by `complete`, which this one never reaches.
-      meter.begin(model, principal).end({ status: 'error', code: 'model_not_found' })
+      const note = turnNote({ request, requestId, arrivedAtMs: Date.now() })
+      meter.begin(model, principal, note).end({ status: 'error', code: 'model_not_found' })
       const message = 'There is no such model. GET /v1/models lists those there are.'
       return failed('model_not_found', message, 'model_config.model')
     }

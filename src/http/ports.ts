@@ -3,7 +3,7 @@
  * Long, because it is a list of types with nothing between them: one place to see what HTTP asks of the rest.
  */
 
-import type { CompletePorts, Place, Principal, TokenCounter } from '../chat/ports.ts'
+import type { AttemptRecord, CompletePorts, Place, Principal, TokenCounter } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
 import type { FilterRule } from '../contract/filter-rules.ts'
 import type { Heartbeat, ServerLoad } from '../contract/heartbeat.ts'
@@ -344,10 +344,10 @@ export type UsageQuery = PageRequest & {
   model?: string | undefined
 }
 
-export type UsageSumQuery = Omit<UsageQuery, 'after'> & { by: 'day' | 'model' | 'key' }
+export type UsageSumQuery = Omit<UsageQuery, 'after'> & { by: 'day' | 'model' | 'key' | 'user' }
 
 export type UsageSum = {
-  /** A day as 2026-11-24, a model or a key. */
+  /** A day as 2026-11-24, a model, a key or a user. Empty: of requests without a user. */
   name: string
   requests: number
   promptTokens: number
@@ -360,6 +360,62 @@ export type UsageSum = {
 export type UsageReader = {
   list(tenantId: string, query: UsageQuery): Promise<Page<UsageRecord>>
   sums(tenantId: string, query: UsageSumQuery): Promise<Page<UsageSum>>
+}
+
+/** One completion, without what was said. Undefined is what was never known: a model that was not asked, tokens that nobody told. */
+export type RequestRecord = {
+  id: string
+  requestId: string
+  endpoint?: string
+  client?: string
+  keyId: string
+  userId?: string
+  /** The alias as the caller wrote it. */
+  model: string
+  deployment?: { id: string; model: string }
+  status: number
+  /** `ok`, or an error code. */
+  code: string
+  cache?: string
+  stream: boolean
+  promptTokens?: number
+  cachedTokens?: number
+  completionTokens?: number
+  costNano?: number
+  startedAtMs: number
+  /** From the start. */
+  firstTokenMs?: number
+  totalMs: number
+  attempts: number
+  continued: boolean
+}
+
+export type RequestDetails = RequestRecord & {
+  /** Milliseconds of each step that was reached, in their order. */
+  stages: Readonly<Record<string, number>>
+  calls: readonly AttemptRecord[]
+}
+
+/** `status`: `ok`, `error`, or one as 429. `attempts`: at least so many. */
+export type RequestQuery = PageRequest & {
+  fromMs?: number | undefined
+  toMs?: number | undefined
+  keyId?: string | undefined
+  userId?: string | undefined
+  model?: string | undefined
+  requestId?: string | undefined
+  status?: string | undefined
+  code?: string | undefined
+  cache?: string | undefined
+  attempts?: number | undefined
+}
+
+/** Every completion of a tenant, seconds after it ended. Rejects with store_unavailable. */
+export type RequestReader = {
+  /** Newest first. */
+  list(tenantId: string, query: RequestQuery): Promise<Page<RequestRecord>>
+  /** By its id, or the newest with this request id. */
+  find(tenantId: string, id: string): Promise<RequestDetails | undefined>
 }
 
 /** A tenant's filter rules as they are stored. Rejects with store_unavailable. */
@@ -475,6 +531,7 @@ export type ControlPorts = {
   budgets: BudgetAdmin
   prices: PriceAdmin
   usage: UsageReader
+  requests: RequestReader
   filterRules: FilterRuleStore
   routing: RoutingAdmin
 }

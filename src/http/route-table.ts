@@ -21,6 +21,7 @@ import {
 import { createKey, getKey, listKeys, patchKey, revokeKey, rotateKey } from './routes/admin-keys.ts'
 import { deleteModelAlias, getModelAlias, listModelAliases, putModelAlias } from './routes/admin-models.ts'
 import { listPrices, listPriceVersions, putPrice } from './routes/admin-prices.ts'
+import { listRequests, retrieveRequest } from './routes/admin-requests.ts'
 import { deleteDeployment, getDeployment, listDeployments, putDeployment } from './routes/admin-routes.ts'
 import { createTenant, deleteTenant, getTenant, listTenants, patchTenant } from './routes/admin-tenants.ts'
 import { listUsage, sumUsage } from './routes/admin-usage.ts'
@@ -90,6 +91,8 @@ export const routes: readonly Route[] = [
   putPrice,
   listUsage,
   sumUsage,
+  listRequests,
+  retrieveRequest,
   moderations,
   listFilters,
   getFilter,

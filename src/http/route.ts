@@ -32,6 +32,8 @@ export type Route = {
 export type AppVariables = {
   ports: HttpPorts
   requestId: string
+  /** When the Worker was called. Milliseconds since 1970. */
+  arrivedAtMs: number
   /** Absent on routes that are not found. */
   route?: Route
   /** Set by authentication: present on every route that is not open. */

@@ -21,11 +21,10 @@ export type AttemptOptions = {
 /** The rules are in docs/decisions/0008-few-calls-and-one-answer.md. */
 export function attemptDeployments(options: AttemptOptions): Attempt {
   const { choose, health, now, random, sleep, ended = () => {} } = options
-  return async (route, { facts, ...call }, signal) => {
+  return async (route, { facts, attempts = [], ...call }, signal) => {
     const candidates = choose(route, facts, health.view)
     const [best] = candidates
     if (best === undefined) throw nobodyFits(route.targets.length)
-    const attempts: AttemptRecord[] = []
     const request: RequestCalls = {
       tenantId: facts.tenantId,
       health,

@@ -24,6 +24,7 @@ import { promptLibrary } from '../prompts/prompt-library.ts'
 import { promptStore } from '../prompts/prompt-store.ts'
 import { routingAdmin } from '../registry/routing-admin.ts'
 import { routingStore } from '../registry/routing-store.ts'
+import { requestStore } from '../request-log/request-store.ts'
 import { answeringStore } from '../while-store-answers.ts'
 import { ADAPTERS } from './adapters.ts'
 import { type Isolate, tokenSecrets } from './isolate.ts'
@@ -47,6 +48,7 @@ export function wireControlPlane(isolate: Isolate): ControlPorts {
     }),
     prices: answeringStore(priceStore(stored)),
     usage: answeringStore(usageStore(env.DB)),
+    requests: answeringStore(requestStore(env.DB)),
     filterRules: filterStore(stored),
     routing: routingPort(isolate),
   }

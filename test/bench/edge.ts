@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Contender, passthrough, perigee, portkey, type Started } from './edge/contenders.ts'
+import { type Contender, passthrough, perigee, portkey, type Started, unlogged } from './edge/contenders.ts'
 import { jsonCpuMs } from './edge/json-cost.ts'
 import { load, type Sample } from './edge/load.ts'
 import { edgeFigures, edgeTable, strangersShare } from './edge/report.ts'
@@ -29,12 +29,12 @@ const STRANGERS_MAX = 0.05
 
 type Bench = { wrk: Wrk; cores: Cores; upstream: UpstreamProcess; seconds: number }
 
-await runBench('bench:edge', ['perigee', 'passthrough', 'portkey'], async (options) => {
+await runBench('bench:edge', ['perigee', 'unlogged', 'passthrough', 'portkey'], async (options) => {
   if (process.platform !== 'linux') throw new Error('It needs Linux: it pins cores and reads CPU time from /proc.')
   const cores = pickCores(allowedCores())
   if (!cores) throw new Error('It needs two cores, one for the server and one for the load.')
   const wrk = findWrk()
-  const makers = { perigee, passthrough, portkey }
+  const makers = { perigee, unlogged, passthrough, portkey }
   const contenders = Object.entries(makers).flatMap(([name, make]) =>
     options.only.length === 0 || options.only.includes(name) ? [make()] : [],
   )

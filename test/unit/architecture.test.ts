@@ -54,7 +54,7 @@ function partOf(file: string): string {
 
 /** Files of capabilities that are classes the platform instantiates: they wire themselves, since nobody can pass them ports. */
 const PLATFORM_CLASSES =
-  /^src\/(auth\/sign-in-guard|budgets\/budget-object|conversation\/conversation|directory\/config-object|health\/endpoints-object|health\/health-object|limits\/limit-object|observe\/metrics-object)\.ts$/
+  /^src\/(auth\/sign-in-guard|budgets\/budget-object|conversation\/conversation|directory\/config-object|health\/endpoints-object|health\/health-object|limits\/limit-object|observe\/metrics-object|request-log\/request-log-object)\.ts$/
 /** What hosts the completion sequence inside a Durable Object, beside the Worker's own routes. */
 const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([
@@ -135,6 +135,7 @@ const PACKAGES: Record<string, RegExp> = {
   'health/': /^(cloudflare:workers|node:crypto)$/,
   'limits/': /^(cloudflare:workers|zod\/mini|@upstash\/ratelimit)$/,
   'observe/': /^cloudflare:workers$/,
+  'request-log/': /^cloudflare:workers$/,
   'prompts/': /^diff$/,
   'directory/': /^cloudflare:workers$/,
 }

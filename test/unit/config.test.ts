@@ -27,6 +27,7 @@ test('nothing set means the defaults, and no key is valid', () => {
     PERIGEE_CACHE_BYTES: 33_554_432,
     PERIGEE_ALLOW_INTERNAL_URLS: 'off',
     PERIGEE_CONVERSATION_DAYS: 7,
+    PERIGEE_REQUEST_LOG_DAYS: 30,
     PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: 10_000_000,
   })
 })

@@ -5,6 +5,7 @@ import { metricsRegistry } from '../../src/observe/metrics-registry.ts'
 import { registryMeter } from '../../src/observe/registry-meter.ts'
 
 const PRINCIPAL = { tenantId: 't', keyId: 'k', scopes: [] }
+const NOTE = { requestId: 'req_1', stream: false }
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -31,7 +32,7 @@ describe('the meter', () => {
 
   test('counts an end once, whoever calls it twice, and a success without usage has no tokens', () => {
     const { made, registry } = meter()
-    const span = made.begin('m', PRINCIPAL)
+    const span = made.begin('m', PRINCIPAL, NOTE)
     span.end({ status: 'success' })
     span.end({ status: 'error', code: 'caller_gone' })
     const counted = registry.takeChanges().filter(({ metric }) => !metric.endsWith('_seconds'))
@@ -56,10 +57,10 @@ describe('the meter', () => {
 
   test('a span that is alive stays in flight for hours; one that was killed is forgotten after a minute, but its end still counts', () => {
     const { made, registry, clock, beats } = meter()
-    const alive = made.begin('m', PRINCIPAL)
+    const alive = made.begin('m', PRINCIPAL, NOTE)
     alive.waits()
     const beat = [...beats][0]
-    const killed = made.begin('m', PRINCIPAL)
+    const killed = made.begin('m', PRINCIPAL, NOTE)
     killed.waits()
     expect(made.inFlight()).toEqual([['m', 2]])
     for (let minute = 0; minute < 180; minute++) {
@@ -76,7 +77,7 @@ describe('the meter', () => {
 
   test('has a report made at the beginning, the end and each sign of life', () => {
     const { made, beats, touches } = meter()
-    const span = made.begin('m', PRINCIPAL)
+    const span = made.begin('m', PRINCIPAL, NOTE)
     expect([touches(), beats.size]).toEqual([1, 0])
     span.waits()
     span.waits()

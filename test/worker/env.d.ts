@@ -11,6 +11,7 @@ declare namespace Cloudflare {
       | 'BudgetLedger'
       | 'Health'
       | 'Endpoints'
+      | 'RequestLog'
   }
 }
 type ImportedEnv = import('../../src/env.ts').Env

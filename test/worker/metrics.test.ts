@@ -13,6 +13,7 @@ import { modelServer } from './conversation-model-server.ts'
 import { MODEL } from './edge-client.ts'
 import { parsePrometheus } from './metrics-text-parser.ts'
 
+const NOTE = { requestId: 'req_1', stream: false }
 const PRINCIPAL: Principal = { tenantId: 'tnt_default', keyId: 'key_default', scopes: ['chat', 'metrics:read'] }
 const USAGE = { prompt_tokens: 12, completion_tokens: 3, total_tokens: 15 }
 
@@ -31,9 +32,9 @@ function isolate(object: string, collector: () => MetricsCollector = () => env.M
   })
   return {
     text: () => metrics.reader.text(),
-    begin: (alias = 'm1') => metrics.meter.begin(alias, PRINCIPAL),
+    begin: (alias = 'm1') => metrics.meter.begin(alias, PRINCIPAL, NOTE),
     answer(alias = 'm1', seconds = 0.7) {
-      const span = metrics.meter.begin(alias, PRINCIPAL)
+      const span = metrics.meter.begin(alias, PRINCIPAL, NOTE)
       nowMs += seconds * 500
       span.firstToken()
       nowMs += seconds * 500

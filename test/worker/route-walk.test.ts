@@ -11,6 +11,9 @@ import type { NewKeyView } from '../../src/contract/keys.ts'
 import { SCOPES, type Scope } from '../../src/contract/scopes.ts'
 import type { Route } from '../../src/http/route.ts'
 import { OPEN_ROUTES, routes } from '../../src/http/route-table.ts'
+import { deliverRows } from '../../src/request-log/deliver-rows.ts'
+import { rowId, rowText } from '../../src/request-log/log-row.ts'
+import { logRow } from '../support/log-row.ts'
 import { edge, KEY } from './edge-client.ts'
 
 const { fetch } = edge()
@@ -91,6 +94,15 @@ const OBJECTS: readonly Objects[] = [
       return `day-tokens-${theirs.id}`
     },
     bodies: { 'PUT ': { limit: 1 } },
+  },
+  {
+    path: '/admin/requests/:id',
+    missing: 'req_nobody_has_this',
+    async make() {
+      const request = logRow({ id: rowId(Date.now(), '0a1b2c3d', 1), requestId: 'req_theirs_alone' })
+      await deliverRows(env.DB, other.tenantId, `[${rowText(request)}]`)
+      return 'req_theirs_alone'
+    },
   },
   {
     // Of the installation: the same prices for all, and no tenant's key may set them.

@@ -11,6 +11,7 @@ export type Operation = {
     | 'Conversations'
     | 'Prompts'
     | 'Budgets'
+    | 'Requests'
     | 'Routing'
     | 'Sign-in'
     | 'Users'

@@ -7,6 +7,7 @@ import { LIMIT_OPERATIONS } from './limit-operations.ts'
 import { MESSAGE_OPERATIONS } from './message-operations.ts'
 import { BODY, KEY, MODEL, type Operation } from './operation.ts'
 import { PROMPT_OPERATIONS } from './prompt-operations.ts'
+import { REQUEST_OPERATIONS } from './request-operations.ts'
 import { ROUTING_OPERATIONS } from './routing-operations.ts'
 import { USER_OPERATIONS } from './user-operations.ts'
 
@@ -154,6 +155,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...MESSAGE_OPERATIONS,
   ...PROMPT_OPERATIONS,
   ...BUDGET_OPERATIONS,
+  ...REQUEST_OPERATIONS,
   ...FILTER_OPERATIONS,
   ...ADMIN_OPERATIONS,
   ...ROUTING_OPERATIONS,

@@ -64,6 +64,7 @@ import {
   promptVersionSchema,
   renderedPromptSchema,
 } from './prompt-schemas.ts'
+import { requestDetailsSchema, requestListSchema, requestRowSchema } from './request-schemas.ts'
 import {
   deletedDeploymentSchema,
   deletedModelAliasSchema,
@@ -324,6 +325,9 @@ export const COMPONENTS = {
   UsageList: [usageListSchema, 'A page of usage.'],
   UsageSum: [usageSumSchema, 'Usage of one day, model or key.'],
   UsageSumList: [usageSumListSchema, 'Sums of usage.'],
+  RequestRow: [requestRowSchema, 'One completion.'],
+  RequestDetails: [requestDetailsSchema, 'One completion in full.'],
+  RequestList: [requestListSchema, 'A page of completions, newest first.'],
   Health: [healthSchema, 'The edge answers.'],
   RegionHealth: [regionHealthSchema, 'How deployments do in one region.'],
   DeploymentHealth: [deploymentHealthSchema, 'One deployment: its state, and why.'],

@@ -2,6 +2,7 @@
 import { complete } from '../../chat/complete.ts'
 import type { CallerRequest, Completion } from '../../chat/ports.ts'
 import { cacheDirective } from '../cache-directive.ts'
+import { callerNote } from '../caller-note.ts'
 import { callerPlace } from '../caller-place.ts'
 import { countEndUser } from '../middleware/rate-limit.ts'
 import { type AppContext, principalOf } from '../route.ts'
@@ -40,6 +41,7 @@ export async function beginCompletion(
       return hangUp.signal
     },
     caching: cacheDirective((name) => context.req.header(name)),
+    caller: callerNote(context),
     ...(place ? { place } : {}),
   })
   return { completion, hangUp: () => hangUp?.abort() }

@@ -4,6 +4,7 @@ import { assembleText } from '../../chat/assemble.ts'
 import { complete } from '../../chat/complete.ts'
 import { type GenerateResponse, generateRequestSchema } from '../../contract/generate.ts'
 import { cacheDirective } from '../cache-directive.ts'
+import { callerNote } from '../caller-note.ts'
 import { callerPlace } from '../caller-place.ts'
 import { inCallersWords } from '../in-callers-words.ts'
 import { readJson } from '../read-json.ts'
@@ -34,6 +35,7 @@ export const generate: Route = {
         requestId: context.get('requestId'),
         signal: context.req.raw.signal,
         caching: cacheDirective((name) => context.req.header(name)),
+        caller: callerNote(context),
         ...(place ? { place } : {}),
       })
       const { choices } = await assembleText(completion.events, { tokenIds: false })
