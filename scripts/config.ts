@@ -2,8 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { parse, stringify } from 'yaml'
+import { aliasSchema } from '../src/contract/routing-config.ts'
 import { configApi, Refused, sentences, type Version } from './config/config-api.ts'
 import { diffText } from './config/diff-text.ts'
+import { importText } from './config/import-file.ts'
 import { readDevelopmentKey } from './start/development-state.ts'
 
 const USAGE = `npm run config -- COMMAND [options]
@@ -14,6 +16,9 @@ const USAGE = `npm run config -- COMMAND [options]
   rollback VERSION   makes an earlier version hold again, as a new version; 0 is what the settings say
   versions           who changed what, when and why, newest first
   export [FILE]      writes what holds, or what --version says, as apply takes it
+  import FILE [OUT]  makes our file of LiteLLM's config.yaml or Portkey's JSON, and lists what it could not carry over and
+                     why. OUT is perigee.yaml unless told, and must not be there yet; nothing is applied
+  --alias NAME       of import: what callers name a Portkey configuration by, which names no model (default: chat)
   --comment TEXT     of apply and rollback: why
   --version N        of export
   --limit N          of versions: how many, 20 unless told, 100 at most
@@ -37,6 +42,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       comment: { type: 'string', default: '' },
+      alias: { type: 'string', default: 'chat' },
       version: { type: 'string' },
       limit: { type: 'string', default: '20' },
       url: { type: 'string', default: 'http://127.0.0.1:8787' },
@@ -45,11 +51,13 @@ async function main(): Promise<number> {
       help: { type: 'boolean', default: false },
     },
   })
-  const [command, argument] = positionals
+  const [command, argument, out = 'perigee.yaml'] = positionals
   if (values.help || command === undefined) {
     console.log(USAGE)
     return 0
   }
+  // It asks no installation: there may be none yet.
+  if (command === 'import') return importFile(argument, out, values.alias)
   const key = values.key ?? readDevelopmentKey(values['state-dir'])
   if (!key) throw new Error('No key: give --key, or start the installation first.')
   const api = configApi(values.url, key)
@@ -101,9 +109,27 @@ async function main(): Promise<number> {
   }
 }
 
-function readDocument(file: string | undefined): unknown {
+function importFile(file: string | undefined, out: string, alias: string): number {
+  if (!aliasSchema.safeParse(alias).success) throw new Error('--alias must be letters, digits and ._:/@-')
+  const { text, report } = importText(readText(file), alias)
+  // Never over a file that somebody may have edited since.
+  if (text !== undefined) writeFileSync(out, text, { flag: 'wx' })
+  for (const line of report) console.log(line)
+  console.log(
+    text === undefined
+      ? '\nNothing was written.'
+      : `\nWritten to ${out}. Look at it, then: npm run config -- plan ${out}`,
+  )
+  return text === undefined ? 1 : 0
+}
+
+function readText(file: string | undefined): string {
   if (file === undefined) throw new Error('It needs a FILE.')
-  const text = readFileSync(file === '-' ? 0 : file, 'utf8')
+  return readFileSync(file === '-' ? 0 : file, 'utf8')
+}
+
+function readDocument(file: string | undefined): unknown {
+  const text = readText(file)
   try {
     // JSON is YAML, too.
     return parse(text)

@@ -23,13 +23,13 @@ export function diffText(changes: readonly PlannedChange[], options: { colour: b
 function lineOf({ path, change, before, after }: PlannedChange): string {
   switch (change) {
     case 'added':
-      return `+ ${printable(path)}${shown(after)}`
+      return `+ ${diffPrintable(path)}${shown(after)}`
     case 'removed':
-      return `- ${printable(path)}${shown(before)}`
+      return `- ${diffPrintable(path)}${shown(before)}`
     case 'changed':
       return before === undefined && after === undefined
-        ? `~ ${printable(path)}`
-        : `~ ${printable(path)}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`
+        ? `~ ${diffPrintable(path)}`
+        : `~ ${diffPrintable(path)}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`
   }
 }
 
@@ -39,6 +39,6 @@ function shown(value: unknown): string {
 }
 
 /** A name that would move the terminal's cursor is shown as JSON has it. */
-function printable(path: string): string {
+export function diffPrintable(path: string): string {
   return JSON.stringify(path).slice(1, -1)
 }

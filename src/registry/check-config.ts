@@ -1,16 +1,18 @@
 /** What the schema of the routing document cannot say: names that must be there, what each adapter needs, where addresses may lead. Pure. */
+import { PRESETS } from '../contract/provider-presets.ts'
 import {
   type AdapterKind,
   CONFIG_BYTES_MAX,
   DEPLOYMENTS_MAX,
-  type DeploymentConfig,
   MODELS_MAX,
   type ModelConfig,
   type RoutingConfig,
+  type WrittenDeployment,
 } from '../contract/routing-config.ts'
 import type { FieldProblem } from '../errors.ts'
 import { baseUrlProblem, type UrlRules } from './base-url.ts'
 import type { KindRules } from './kind-rules.ts'
+import { hasPlaceholder, withPreset } from './with-preset.ts'
 
 /** So many are told; who has made more mistakes than that finds the others with the next try. */
 export const PROBLEMS_MAX = 100
@@ -55,15 +57,19 @@ function sizeProblems(config: RoutingConfig): FieldProblem[] {
   return problems
 }
 
-function deploymentProblems(deployment: DeploymentConfig, rules: CheckRules): FieldProblem[] {
+function deploymentProblems(written: WrittenDeployment, rules: CheckRules): FieldProblem[] {
+  const deployment = withPreset(written)
   const { adapter, url, secret } = deployment
   const problems: FieldProblem[] = []
+  if (!Object.hasOwn(rules.adapters, adapter)) {
+    return [{ param: 'preset', detail: `must be another: this release has no adapter ${adapter}` }]
+  }
   const { needs, takesNot } = rules.adapters[adapter]
   for (const field of needs) {
-    if (deployment[field] === undefined) problems.push({ param: field, detail: `must be given for ${adapter}` })
+    if (deployment[field] === undefined) problems.push({ param: field, detail: mustBeGiven(field, written, adapter) })
   }
   for (const field of takesNot) {
-    if (deployment[field] !== undefined) problems.push({ param: field, detail: `must not be given for ${adapter}` })
+    if (written[field] !== undefined) problems.push({ param: field, detail: `must not be given for ${adapter}` })
   }
   const wrongUrl = url === undefined ? undefined : baseUrlProblem(url, rules)
   if (wrongUrl !== undefined) problems.push({ param: 'url', detail: wrongUrl })
@@ -74,6 +80,13 @@ function deploymentProblems(deployment: DeploymentConfig, rules: CheckRules): Fi
     problems.push({ param: 'secret', detail: `must be given: the Worker lacks ${AWS_SECRETS.join(' or ')}` })
   }
   return problems
+}
+
+function mustBeGiven(field: string, { preset }: WrittenDeployment, adapter: AdapterKind): string {
+  const url = preset && PRESETS[preset].url
+  return field === 'url' && url && hasPlaceholder(url)
+    ? `must be given for ${preset}, as ${url}`
+    : `must be given for ${adapter}`
 }
 
 function modelProblems({ targets, canary }: ModelConfig, { deployments }: RoutingConfig): FieldProblem[] {

@@ -12,6 +12,7 @@ import type {
   RoutingConfig,
 } from '../contract/routing-config.ts'
 import type { KindRules } from './kind-rules.ts'
+import { withPreset } from './with-preset.ts'
 
 /** The first release of models that are configured without a time of their own. Seconds since 1970, as OpenAI's list wants it. */
 const CREATED_AT = 1_764_000_000
@@ -54,7 +55,7 @@ export function routingTables(options: Options): RoutingTables {
     for (const [id, deployment] of Object.entries(config.deployments)) {
       const text = JSON.stringify(deployment)
       const before = made.get(id)
-      next.set(id, before?.text === text ? before : { text, known: deploymentOf(id, deployment, options) })
+      next.set(id, before?.text === text ? before : { text, known: deploymentOf(id, withPreset(deployment), options) })
     }
     made = next
     const deployments = new Map([...next].map(([id, { known }]) => [id, known]))
@@ -84,7 +85,7 @@ function deploymentOf(
       total: own?.total ?? timeouts.total,
     },
     capabilities: new Set(config.capabilities ?? CAPABILITIES),
-    continuation: config.continuation ?? adapters[config.adapter].continues,
+    continuation: config.continuation ?? adapters[config.adapter]?.continues ?? [],
     contextTokens: config.context_tokens,
     region: config.region,
     location: config.location,

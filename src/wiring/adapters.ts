@@ -29,18 +29,24 @@ export const ADAPTERS: Readonly<Record<AdapterKind, Kind>> = {
     needs: ['url'],
     takesNot: ['endpoint', 'inference_component'],
     continues: ['instruct'],
-    make: (parts) => ({ upstream: openaiUpstream({ ...endpointOf(parts), tokenIds: givesTokenIds(parts) }) }),
+    make: (parts) => ({
+      upstream: openaiUpstream({
+        ...endpointOf(parts),
+        quirks: parts.config.quirks,
+        tokenIds: givesTokenIds(parts),
+      }),
+    }),
   },
   inference: {
     // Without a url it is the server that announces itself by the deployment's name.
     needs: [],
-    takesNot: ['endpoint', 'inference_component'],
+    takesNot: ['endpoint', 'inference_component', 'path', 'quirks'],
     continues: ['token_ids'],
     make: (parts) => (parts.config.url === undefined ? announced(parts) : inferenceAt(endpointOf(parts))),
   },
   sagemaker: {
     needs: ['endpoint', 'region'],
-    takesNot: ['headers'],
+    takesNot: ['headers', 'path', 'auth', 'quirks'],
     continues: ['instruct'],
     make: (parts) => ({
       upstream: sagemakerUpstream({
@@ -57,7 +63,8 @@ export const ADAPTERS: Readonly<Record<AdapterKind, Kind>> = {
 }
 
 function endpointOf({ config, apiKey, fetch }: Parts): HttpEndpoint {
-  return { baseUrl: config.url ?? '', apiKey, headers: config.headers, fetch }
+  const { url = '', path, auth, headers } = config
+  return { baseUrl: url, path, apiKey, auth, headers, fetch }
 }
 
 function inferenceAt(endpoint: HttpEndpoint): Adapter {
@@ -85,6 +92,8 @@ export function makeAdapter(options: {
   fetch: typeof fetch
 }): MakeAdapter {
   return (id, config) => {
+    // A preset may name one that this release has not; a document that holds it may have been stored by another.
+    if (!Object.hasOwn(ADAPTERS, config.adapter)) return unusable(`Deployment ${id}: no adapter ${config.adapter}.`)
     const apiKey = options.apiKeyOf(config)
     if (apiKey === 'missing') return unusable(`Deployment ${id}: the Worker has no secret ${config.secret}.`)
     const { secretOf, fetch } = options

@@ -275,6 +275,8 @@ describe('documents', () => {
     'docs/storage.md',
     'docs/budgets.md',
     'docs/routing.md',
+    'docs/providers.md',
+    'docs/first-hour.md',
     'docs/performance.md',
     'docs/users.md',
     'docs/limits.md',

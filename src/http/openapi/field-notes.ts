@@ -235,8 +235,12 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
     created: 'Seconds since 1970, for the list of models.',
   },
   DeploymentRequest: {
+    preset: 'A known provider, which says what of the next five and of capabilities is not said here.',
     adapter: 'What the endpoint speaks.',
     url: 'Of openai and inference: the base, without /v1.',
+    path: 'Of openai: between the URL and /chat/completions.',
+    auth: 'The header that the secret is sent in.',
+    quirks: 'Of openai: what is said differently to it.',
     endpoint: "Of sagemaker: the endpoint's name.",
     inference_component: 'Of sagemaker: which of several models on the endpoint.',
     model: 'What the endpoint calls the model.',
