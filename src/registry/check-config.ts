@@ -21,6 +21,9 @@ export type CheckRules = UrlRules & {
   hasSecret(name: string): boolean
 }
 
+/** What SageMaker is asked with where a deployment names no secret: src/upstream/aws-credentials.ts. */
+const AWS_SECRETS = ['UPSTREAM_AWS_ACCESS_KEY_ID', 'UPSTREAM_AWS_SECRET_ACCESS_KEY'] as const
+
 /** All mistakes, each by the path of its field; empty when the document may hold. */
 export function checkConfig(config: RoutingConfig, rules: CheckRules): FieldProblem[] {
   const problems = [
@@ -66,6 +69,9 @@ function deploymentProblems(deployment: DeploymentConfig, rules: CheckRules): Fi
   if (wrongUrl !== undefined) problems.push({ param: 'url', detail: wrongUrl })
   if (secret !== undefined && !rules.hasSecret(secret)) {
     problems.push({ param: 'secret', detail: 'must name a secret that the Worker has: `wrangler secret put` it first' })
+  }
+  if (adapter === 'sagemaker' && secret === undefined && !AWS_SECRETS.every(rules.hasSecret)) {
+    problems.push({ param: 'secret', detail: `must be given: the Worker lacks ${AWS_SECRETS.join(' or ')}` })
   }
   return problems
 }

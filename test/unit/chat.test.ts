@@ -381,6 +381,21 @@ describe('a completion', () => {
     expect(waits).toHaveBeenCalledOnce()
   })
 
+  test('is metered once its isolate knows which names are models, and once when nobody can tell', async () => {
+    const { ports, call, begin, ends } = host(async () => batches(STOP))
+    const { models } = ports
+    const known = Promise.withResolvers<void>()
+    const late = { ...models, routeOf: (alias: string) => known.promise.then(() => models.routeOf(alias, 't')) }
+    const asked = complete({ ...ports, models: late }, call())
+    expect(begin).not.toHaveBeenCalled()
+    known.resolve()
+    await read((await asked).events)
+    expect([begin.mock.calls.length, ends]).toEqual([1, [{ status: 'success' }]])
+    const down = { ...models, routeOf: () => Promise.reject(new AppError('store_unavailable', 'down')) }
+    await expect(complete({ ...ports, models: down }, call())).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(ends.slice(1)).toEqual([{ status: 'error', code: 'store_unavailable' }])
+  })
+
   test('that fails before its first event rejects, and is metered once', async () => {
     const { ports, call, ends } = host(async () => {
       throw new AppError('upstream_timeout', 'late')

@@ -61,11 +61,28 @@ test('every mistake is told, by the path of its field, with what is allowed ther
     'deployments.sagemaker.endpoint must be given for sagemaker',
     'deployments.sagemaker.region must be given for sagemaker',
     'deployments.sagemaker.headers must not be given for sagemaker',
+    'deployments.sagemaker.secret must be given: the Worker lacks UPSTREAM_AWS_ACCESS_KEY_ID or UPSTREAM_AWS_SECRET_ACCESS_KEY',
     'models.chat.targets.1.deployment must be named once: another target names it, too',
     'models.chat.targets.2.deployment must be the name of one of `deployments`',
     'models.chat.targets.3.when.prompt_chars.max must be at least `min`',
     'models.chat.canary.deployment must be the deployment of one of `targets`',
   ])
+})
+
+test('SageMaker is asked with a secret that is named, or with the two that AWS keys have of themselves', () => {
+  const sagemaker = { adapter: 'sagemaker', endpoint: 'e', region: 'eu-west-1', model: 'm' } as const
+  const check = (deployment: object, secrets: readonly string[]) =>
+    checkConfig(routingConfigSchema.parse({ deployments: { s: deployment }, models: {} }), {
+      ...RULES,
+      hasSecret: (name) => secrets.includes(name),
+    }).map(({ param }) => param)
+  const both = ['UPSTREAM_AWS_ACCESS_KEY_ID', 'UPSTREAM_AWS_SECRET_ACCESS_KEY']
+  expect(check(sagemaker, both)).toEqual([])
+  expect(check(sagemaker, both.slice(0, 1))).toEqual(['deployments.s.secret'])
+  expect(check({ ...sagemaker, secret: 'UPSTREAM_AWS' }, ['UPSTREAM_AWS'])).toEqual([])
+  // Another address of the same API, as a network's own entry to it, is looked at like any other.
+  expect(check({ ...sagemaker, url: 'https://vpce.example.com' }, both)).toEqual([])
+  expect(check({ ...sagemaker, url: 'https://10.0.0.1' }, both)).toEqual(['deployments.s.url'])
 })
 
 test('a document has bounds: its deployments, its models, its bytes, and the mistakes that are told', () => {
