@@ -9,6 +9,7 @@ import { declareRoute } from './http/middleware/declare-route.ts'
 import { limitHeaders } from './http/middleware/limit-headers.ts'
 import { providePorts } from './http/middleware/ports.ts'
 import { rateLimit } from './http/middleware/rate-limit.ts'
+import { tellRegion } from './http/middleware/region.ts'
 import { requestId } from './http/middleware/request-id.ts'
 import type { RequestPorts } from './http/ports.ts'
 import { answerError, answerUnknownRoute } from './http/render/failure.ts'
@@ -22,6 +23,7 @@ export function createApp(portsOf: (env: Env) => RequestPorts, routes: readonly 
   app.use(accessLog())
   app.use(cors())
   app.use(providePorts(portsOf))
+  app.use(tellRegion())
 
   for (const route of routes) {
     app.on(

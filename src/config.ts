@@ -26,6 +26,8 @@ export const settingsSchema = z.object({
   PERIGEE_TOKEN_SECRET: secret,
   /** Verifies what was signed before PERIGEE_TOKEN_SECRET was changed. */
   PERIGEE_TOKEN_SECRET_PREVIOUS: secret,
+  /** What inference servers sign their heartbeats with. Without it none may announce itself. */
+  PERIGEE_HEARTBEAT_SECRET: secret,
   /** wrangler.toml ships 30. */
   PERIGEE_TOKEN_MINUTES: wholeNumber(15, 1, 1_440),
   PERIGEE_SESSION_DAYS: wholeNumber(30, 1, 365),

@@ -4,6 +4,8 @@ import type { SignInGuard } from './auth/sign-in-guard.ts'
 import type { BudgetLedger } from './budgets/budget-object.ts'
 import type { Conversation } from './conversation/conversation.ts'
 import type { Config } from './directory/config-object.ts'
+import type { Endpoints } from './health/endpoints-object.ts'
+import type { Health } from './health/health-object.ts'
 import type { Limits } from './limits/limit-object.ts'
 import type { Metrics } from './observe/metrics-object.ts'
 
@@ -19,6 +21,10 @@ type Bindings = Readonly<{
   METRICS: DurableObjectNamespace<Metrics>
   /** What has changed in DB, for isolates to ask. */
   CONFIG: DurableObjectNamespace<Config>
+  /** One for each region, by its continent: how deployments do. */
+  HEALTH: DurableObjectNamespace<Health>
+  /** Inference servers that announce themselves. */
+  ENDPOINTS: DurableObjectNamespace<Endpoints>
   SIGN_IN_GUARD: DurableObjectNamespace<SignInGuard>
 }>
 

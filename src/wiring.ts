@@ -10,12 +10,14 @@ import { lazy } from './contract/lazy.ts'
 import { durableConversations } from './conversation/durable-conversations.ts'
 import type { Directory } from './directory/directory.ts'
 import type { Env } from './env.ts'
+import type { IsolateHealth } from './health/isolate-health.ts'
 import type { RequestPorts } from './http/ports.ts'
 import { isolateMetrics } from './observe/isolate-metrics.ts'
 import { wireAttempt } from './wiring/attempt.ts'
 import { wireBudgets } from './wiring/budgets.ts'
 import { wireCache } from './wiring/cache.ts'
 import { wireFilters } from './wiring/filters.ts'
+import { type HealthPorts, wireHealth } from './wiring/health.ts'
 import { type Isolate, makeIsolate } from './wiring/isolate.ts'
 import { wireKeys } from './wiring/keys.ts'
 import { wireLimits } from './wiring/limits.ts'
@@ -29,6 +31,7 @@ export type Wiring = RequestPorts & {
   /** What src/wiring/control-plane.ts makes the rest from. */
   isolate: Isolate
   directory: Directory
+  deploymentHealth: IsolateHealth
 }
 
 const made = new WeakMap<Env, Wiring>()
@@ -46,7 +49,8 @@ export function wire(env: Env): Wiring {
 function makeWiring(env: Env): Wiring {
   const config = readConfig(env)
   const isolate = makeIsolate(env, config)
-  const models = lazy(() => wireModels(isolate))
+  const models = lazy(() => wireModels(isolate, (id) => health().deploymentHealth.endpointOf(id)))
+  const health = lazy((): HealthPorts => wireHealth(isolate, models().watched))
   const filters = lazy(() => wireFilters(isolate))
   const limits = lazy(() => wireLimits(isolate))
   const keys = lazy(() => wireKeys(isolate))
@@ -62,7 +66,7 @@ function makeWiring(env: Env): Wiring {
     cache: wireCache(config),
     admission: limits().admission,
     budgets: wireBudgets(isolate, models().counter),
-    attempt: wireAttempt(metrics().countCall),
+    attempt: wireAttempt(health().deploymentHealth, metrics().countCall),
     meter: metrics().meter,
     drawSeed,
   }))
@@ -75,6 +79,15 @@ function makeWiring(env: Env): Wiring {
       bodyBytesMax: config.PERIGEE_BODY_BYTES_MAX,
       logLevel: config.PERIGEE_LOG_LEVEL,
       defaultModel: config.PERIGEE_DEFAULT_MODEL,
+    },
+    get deploymentHealth() {
+      return health().deploymentHealth
+    },
+    get health() {
+      return health().health
+    },
+    get heartbeats() {
+      return health().heartbeats
     },
     get tokenCounter() {
       return models().estimatingCounter
@@ -98,7 +111,7 @@ function makeWiring(env: Env): Wiring {
       return conversations()
     },
     get metrics() {
-      return metrics().reader
+      return health().withHealth(metrics().reader)
     },
   }
 }

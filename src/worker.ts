@@ -6,6 +6,8 @@ export { SignInGuard } from './auth/sign-in-guard.ts'
 export { BudgetLedger } from './budgets/budget-object.ts'
 export { Conversation } from './conversation/conversation.ts'
 export { Config } from './directory/config-object.ts'
+export { Endpoints } from './health/endpoints-object.ts'
+export { Health } from './health/health-object.ts'
 export { Limits } from './limits/limit-object.ts'
 export { Metrics } from './observe/metrics-object.ts'
 

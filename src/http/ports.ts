@@ -6,6 +6,7 @@
 import type { CompletePorts, Place, Principal, TokenCounter } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
 import type { FilterRule } from '../contract/filter-rules.ts'
+import type { Heartbeat, ServerLoad } from '../contract/heartbeat.ts'
 import type {
   IdentityProviderChange,
   IdentityProviderObject,
@@ -167,6 +168,64 @@ export type LimitTable = {
   find(tenantId: string, id: string): Promise<Limit | undefined>
   change(tenantId: string, id: string, change: LimitChange): Promise<Limit | undefined>
   remove(tenantId: string, id: string): Promise<boolean>
+}
+
+/** Inference servers that announce themselves. */
+export type Heartbeats = {
+  /** When it was sent, in milliseconds since 1970. Throws not_configured where no secret is set, invalid_signature otherwise. `text`: the body. */
+  verify(signed: { time: string | undefined; signature: string | undefined; text: string }): number
+  /** Rejects with invalid_signature for one that came before, invalid_request for an address that may not be called, or store_unavailable. */
+  announce(heartbeat: Heartbeat, sentAtMs: number): Promise<void>
+}
+
+/** A server that announced itself and was heard of lately. */
+export type AnnouncedServer = {
+  deploymentId: string
+  instance: string
+  url: string
+  model: string
+  draining: boolean
+  load: ServerLoad
+  heardAgoMs: number
+}
+
+/** What a region knows of one deployment: its state, and why. */
+export type DeploymentHealth = {
+  id: string
+  /** `trying`: its time is over, and one call finds out. `busy`: it said when to come again. */
+  state: 'well' | 'open' | 'trying' | 'busy' | 'full' | 'draining'
+  /** One sentence. */
+  why: string
+  /** The error, or the outcome of the check, that opened it. */
+  code: string | undefined
+  /** Until then nothing is sent to it. */
+  closedForMs: number
+  /** How many times in a row it opened. */
+  openings: number
+  inFlight: number
+  inFlightMax: number | undefined
+  queued: number
+  queueMax: number
+  latencyMs: number | undefined
+  requestsPerSecond: number
+  failuresPerSecond: number
+  lastFailure: { code: string; atMs: number } | undefined
+  lastCheck: { ok: boolean; code: string; ms: number; atMs: number } | undefined
+}
+
+/** `waiting`: requests in queues, each once however many deployments would do. */
+export type RegionHealthRecord = {
+  region: string
+  deployments: DeploymentHealth[]
+  servers: AnnouncedServer[]
+  waiting: number
+}
+
+export type HealthReader = {
+  /** Of this region, or of another. Rejects with store_unavailable. */
+  read(region: string | undefined): Promise<RegionHealthRecord>
+  /** Where the isolate is, as its first request says: a continent as Cloudflare names it. Never waits. */
+  tellRegion(continent: unknown): void
 }
 
 /** Counters of all isolates as Prometheus text (exposition format 0.0.4). */
@@ -397,6 +456,8 @@ export type RequestPorts = {
   conversations: Conversations
   limits: RequestLimits
   metrics: MetricsReader
+  heartbeats: Heartbeats
+  health: HealthReader
   moderations: Moderations
   settings: HttpSettings
 }

@@ -10,6 +10,7 @@ import {
   rollBackConfig,
 } from './routes/admin-config.ts'
 import { deleteFilter, getFilter, listFilters, putFilter } from './routes/admin-filters.ts'
+import { adminHealth } from './routes/admin-health.ts'
 import {
   changeIdentityProvider,
   createIdentityProvider,
@@ -32,6 +33,7 @@ import { chat } from './routes/chat.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { completions } from './routes/completions.ts'
 import { docs } from './routes/docs.ts'
+import { endpointHeartbeat } from './routes/endpoint-heartbeat.ts'
 import { generate } from './routes/generate.ts'
 import { health } from './routes/health.ts'
 import { changeLimit, createLimit, deleteLimit, listLimits, retrieveLimit } from './routes/limits.ts'
@@ -138,6 +140,8 @@ export const routes: readonly Route[] = [
   retrieveLimit,
   changeLimit,
   deleteLimit,
+  adminHealth,
+  endpointHeartbeat,
   metrics,
   health,
   openapi,
@@ -145,4 +149,12 @@ export const routes: readonly Route[] = [
 ]
 
 /** All that needs no key. A route that says `access: 'open'` and is not here fails a test, so that none becomes open by a slip. */
-export const OPEN_ROUTES: readonly string[] = ['/auth/token', '/auth/register', '/health', '/openapi.json', '/docs']
+export const OPEN_ROUTES: readonly string[] = [
+  '/auth/token',
+  '/auth/register',
+  // Signed: the secret is the key.
+  '/endpoints/heartbeat',
+  '/health',
+  '/openapi.json',
+  '/docs',
+]

@@ -40,7 +40,7 @@ export type KnownModel = {
   listed: ListedModel
 }
 
-export type KnownDeployment = { deployment: Deployment; counter: TokenCounter | undefined }
+export type KnownDeployment = { deployment: Deployment; counter: TokenCounter | undefined; config: DeploymentConfig }
 
 export type RoutingTables = (number: number, config: RoutingConfig) => RoutingTable
 
@@ -93,7 +93,7 @@ function deploymentOf(
     queue: { length: config.queue?.length ?? QUEUE.length, waitMs: config.queue?.wait_ms ?? QUEUE.waitMs },
     upstream,
   }
-  return { deployment, counter }
+  return { deployment, counter, config }
 }
 
 function modelOf(

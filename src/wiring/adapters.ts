@@ -3,6 +3,7 @@ import type { AdapterKind, DeploymentConfig } from '../contract/routing-config.t
 import { AppError } from '../errors.ts'
 import type { KindRules } from '../registry/kind-rules.ts'
 import type { Adapter, MakeAdapter } from '../registry/routing-table.ts'
+import { announcedCounter, announcedUpstream } from '../upstream/announced-upstream.ts'
 import { staticCredentials } from '../upstream/aws-credentials.ts'
 import type { HttpEndpoint } from '../upstream/http-upstream.ts'
 import { inferenceUpstream } from '../upstream/inference-upstream.ts'
@@ -15,6 +16,8 @@ type Parts = {
   apiKey: string | undefined
   /** Any secret of the Worker whose name begins with UPSTREAM_. */
   secretOf(name: string): string | undefined
+  /** Where its server is, if it announces itself. */
+  announcedUrl: () => string | undefined | Promise<string | undefined>
   fetch: typeof fetch
 }
 
@@ -29,10 +32,11 @@ export const ADAPTERS: Readonly<Record<AdapterKind, Kind>> = {
     make: (parts) => ({ upstream: openaiUpstream({ ...endpointOf(parts), tokenIds: givesTokenIds(parts) }) }),
   },
   inference: {
-    needs: ['url'],
+    // Without a url it is the server that announces itself by the deployment's name.
+    needs: [],
     takesNot: ['endpoint', 'inference_component'],
     continues: ['token_ids'],
-    make: (parts) => ({ upstream: inferenceUpstream(endpointOf(parts)), counter: tokenCounter(endpointOf(parts)) }),
+    make: (parts) => (parts.config.url === undefined ? announced(parts) : inferenceAt(endpointOf(parts))),
   },
   sagemaker: {
     needs: ['endpoint', 'region'],
@@ -56,6 +60,19 @@ function endpointOf({ config, apiKey, fetch }: Parts): HttpEndpoint {
   return { baseUrl: config.url ?? '', apiKey, headers: config.headers, fetch }
 }
 
+function inferenceAt(endpoint: HttpEndpoint): Adapter {
+  return { upstream: inferenceUpstream(endpoint), counter: tokenCounter(endpoint) }
+}
+
+function announced(parts: Parts): Adapter {
+  const urlOf = parts.announcedUrl
+  const at = (baseUrl: string) => ({ ...endpointOf(parts), baseUrl })
+  return {
+    upstream: announcedUpstream({ urlOf, make: (url) => inferenceUpstream(at(url)) }),
+    counter: announcedCounter({ urlOf, make: (url) => tokenCounter(at(url)) }),
+  }
+}
+
 function givesTokenIds({ config }: Parts): boolean {
   return config.continuation?.includes('token_ids') === true
 }
@@ -64,12 +81,20 @@ function givesTokenIds({ config }: Parts): boolean {
 export function makeAdapter(options: {
   apiKeyOf(config: DeploymentConfig): string | undefined | 'missing'
   secretOf(name: string): string | undefined
+  endpointOf: (deploymentId: string) => string | undefined | Promise<string | undefined>
   fetch: typeof fetch
 }): MakeAdapter {
   return (id, config) => {
     const apiKey = options.apiKeyOf(config)
     if (apiKey === 'missing') return unusable(`Deployment ${id}: the Worker has no secret ${config.secret}.`)
-    return ADAPTERS[config.adapter].make({ config, apiKey, secretOf: options.secretOf, fetch: options.fetch })
+    const { secretOf, fetch } = options
+    return ADAPTERS[config.adapter].make({
+      config,
+      apiKey,
+      secretOf,
+      announcedUrl: () => options.endpointOf(id),
+      fetch,
+    })
   }
 }
 

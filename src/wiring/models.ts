@@ -8,7 +8,9 @@ import { lastGoodTable, preparedTables, registeredModels } from '../registry/reg
 import { routingStore, type StoredRouting } from '../registry/routing-store.ts'
 import { type RoutingTable, routingTables } from '../registry/routing-table.ts'
 import { settingsConfig } from '../registry/settings-config.ts'
+import { watchedDeployments } from '../registry/watched-deployments.ts'
 import { ADAPTERS, makeAdapter } from './adapters.ts'
+import type { DeploymentTable } from './health.ts'
 import type { Isolate } from './isolate.ts'
 
 /** The installation's, not a tenant's: there is one. */
@@ -20,15 +22,22 @@ type ModelPorts = {
   counter: TokenCounter
   /** Estimates there. */
   estimatingCounter: TokenCounter
+  /** For the health of deployments. */
+  watched: DeploymentTable
 }
 
-export function wireModels({ env, config, directory, stored }: Isolate): ModelPorts {
+/** `endpointOf`: where the server of a deployment is that announces itself. */
+export function wireModels(
+  { env, config, directory, stored }: Isolate,
+  endpointOf: (deploymentId: string) => string | undefined | Promise<string | undefined>,
+): ModelPorts {
   const secrets = readUpstreamSecrets(env)
   const tables = routingTables({
     adapters: ADAPTERS,
     makeAdapter: makeAdapter({
       apiKeyOf: apiKeyOf(config, secrets),
       secretOf: (name) => secrets.get(name),
+      endpointOf,
       // Looked up at each call, so that a test may put another in its place.
       fetch: (...call) => globalThis.fetch(...call),
     }),
@@ -40,6 +49,10 @@ export function wireModels({ env, config, directory, stored }: Isolate): ModelPo
       total: config.PERIGEE_TOTAL_TIMEOUT_MS,
     },
   })
+  const urlRules = {
+    allowInternal: config.PERIGEE_ALLOW_INTERNAL_URLS === 'on',
+    own: [config.PERIGEE_INFERENCE_URL],
+  }
   const store = routingStore(stored)
   const recall = directory.remember<StoredRouting, RoutingTable>({
     kind: 'routing',
@@ -52,6 +65,7 @@ export function wireModels({ env, config, directory, stored }: Isolate): ModelPo
     models: registeredModels(table),
     counter: aliasCounter(table),
     estimatingCounter: estimatingCounter(table),
+    watched: watchedDeployments(table, urlRules),
   }
 }
 

@@ -54,7 +54,7 @@ function partOf(file: string): string {
 
 /** Files of capabilities that are classes the platform instantiates: they wire themselves, since nobody can pass them ports. */
 const PLATFORM_CLASSES =
-  /^src\/(auth\/sign-in-guard|budgets\/budget-object|conversation\/conversation|directory\/config-object|limits\/limit-object|observe\/metrics-object)\.ts$/
+  /^src\/(auth\/sign-in-guard|budgets\/budget-object|conversation\/conversation|directory\/config-object|health\/endpoints-object|health\/health-object|limits\/limit-object|observe\/metrics-object)\.ts$/
 /** What hosts the completion sequence inside a Durable Object, beside the Worker's own routes. */
 const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([
@@ -132,6 +132,7 @@ const PACKAGES: Record<string, RegExp> = {
   'cache/': /^node:crypto$/,
   'upstream/': /^(zod\/mini|@aws-sdk\/client-sagemaker-runtime)$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
+  'health/': /^(cloudflare:workers|node:crypto)$/,
   'limits/': /^(cloudflare:workers|zod\/mini|@upstash\/ratelimit)$/,
   'observe/': /^cloudflare:workers$/,
   'prompts/': /^diff$/,
@@ -276,6 +277,7 @@ describe('documents', () => {
     'docs/performance.md',
     'docs/users.md',
     'docs/limits.md',
+    'docs/health.md',
     'docs/security.md',
   ])('%s names only paths that exist', (document) => {
     const { named, missing } = pathsIn(read(document))

@@ -44,6 +44,7 @@ test.each([
   ['PERIGEE_KEY_SHA256', 'ABC'],
   ['PERIGEE_TOKEN_SECRET', 'x'.repeat(31)],
   ['PERIGEE_TOKEN_SECRET_PREVIOUS', 'short'],
+  ['PERIGEE_HEARTBEAT_SECRET', 'x'.repeat(31)],
   ['PERIGEE_TOKEN_MINUTES', '0'],
   ['PERIGEE_SELF_REGISTRATION', 'yes'],
   ['PERIGEE_LOG_LEVEL', 'loud'],

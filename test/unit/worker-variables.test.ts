@@ -38,6 +38,7 @@ test('every setting of the Worker that the environment sets reaches it, the key 
     PERIGEE_INFERENCE_KEY: 'a key of $HOME and ${more} "quoted"',
     PERIGEE_TOKEN_SECRET: 'a secret of at least thirty-two characters',
     PERIGEE_TOKEN_SECRET_PREVIOUS: 'another of at least thirty-two characters',
+    PERIGEE_HEARTBEAT_SECRET: 'a third of at least thirty-two characters',
     PERIGEE_TOKEN_MINUTES: '7',
     PERIGEE_SESSION_DAYS: '8',
     PERIGEE_PASSWORD_ROUNDS: '6',

@@ -25,7 +25,13 @@ export function edge(
   settings: Record<string, string | undefined> = {},
   change: (ports: HttpPorts) => Partial<HttpPorts> = () => ({}),
 ): Edge {
-  const bindings = { ...env, PERIGEE_KEY_SHA256: sha256Hex(KEY), PERIGEE_LOG_LEVEL: 'silent', ...settings }
+  // A region of its own: what fails in one test is well in the next.
+  const region = crypto.randomUUID()
+  const bindings = {
+    ...env,
+    HEALTH: { getByName: (name: string) => env.HEALTH.getByName(`${name} ${region}`) } as typeof env.HEALTH,
+    ...{ PERIGEE_KEY_SHA256: sha256Hex(KEY), PERIGEE_LOG_LEVEL: 'silent', ...settings },
+  }
   let ports: HttpPorts | undefined
   const app = wholeApp(() => {
     if (!ports) {

@@ -8,6 +8,7 @@ import { noFilters } from '../../src/filter/no-filters.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { noLimits, noRequestLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
+import { allWell } from '../../src/routing/all-well.ts'
 import { openaiUpstream } from '../../src/upstream/openai-upstream.ts'
 import { wholeApp } from '../../src/whole-app.ts'
 import { wireAttempt } from '../../src/wiring/attempt.ts'
@@ -47,7 +48,7 @@ function portsOf({ MODEL_URL }: Variables): Used {
       ),
       admission: noLimits,
       budgets: noBudgets,
-      attempt: wireAttempt(() => {}),
+      attempt: wireAttempt(allWell, () => {}),
       meter: { begin: () => ({ waits() {}, firstToken() {}, end() {} }) },
       drawSeed: () => 1,
     },

@@ -11,6 +11,7 @@ import { routingAdmin } from '../../src/registry/routing-admin.ts'
 import { routingStore, type StoredRouting } from '../../src/registry/routing-store.ts'
 import { type RoutingTable, routingTables } from '../../src/registry/routing-table.ts'
 import { settingsConfig } from '../../src/registry/settings-config.ts'
+import { ADAPTERS } from '../../src/wiring/adapters.ts'
 import { type Distance, distance } from '../support/distance.ts'
 import { type VirtualClock, virtualClock } from '../support/virtual-clock.ts'
 
@@ -61,11 +62,18 @@ function isolate() {
   const recall = known.remember<StoredRouting, RoutingTable>({
     kind: 'routing',
     load: () => store.held(),
-    prepare: preparedTables(routingTables({ makeAdapter, timeouts: TIMEOUTS }), OF_SETTINGS),
+    prepare: preparedTables(
+      routingTables({
+        adapters: ADAPTERS,
+        makeAdapter,
+        timeouts: TIMEOUTS,
+      }),
+      OF_SETTINGS,
+    ),
     key: () => 'all',
   })
   const models = registeredModels(lastGoodTable(() => recall('all')))
-  const rules = { adapters: new Set(['openai'] as const), hasSecret: () => true, allowInternal: false, own: [] }
+  const rules = { adapters: ADAPTERS, hasSecret: () => true, allowInternal: false, own: [] }
   const admin = routingAdmin({ store, rules, ofSettings: OF_SETTINGS })
   const change = { by: BY, comment: '', expected: 'any' } as const
   return {

@@ -2,6 +2,7 @@
 import { ADMIN_OPERATIONS } from './admin-operations.ts'
 import { BUDGET_OPERATIONS } from './budget-operations.ts'
 import { FILTER_OPERATIONS } from './filter-operations.ts'
+import { HEALTH_OPERATIONS } from './health-operations.ts'
 import { LIMIT_OPERATIONS } from './limit-operations.ts'
 import { MESSAGE_OPERATIONS } from './message-operations.ts'
 import { BODY, KEY, MODEL, type Operation } from './operation.ts'
@@ -158,6 +159,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...ROUTING_OPERATIONS,
   ...USER_OPERATIONS,
   ...LIMIT_OPERATIONS,
+  ...HEALTH_OPERATIONS,
   'GET /metrics': {
     id: 'metrics',
     tag: 'Operation',

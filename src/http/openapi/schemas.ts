@@ -8,6 +8,7 @@ import { messageSchema, textRequestSchema } from '../../contract/chat-completion
 import { CONVERSATION_ID, chatTurnRequestSchema } from '../../contract/chat-turn.ts'
 import { filterRuleSchema } from '../../contract/filter-rules.ts'
 import { generateRequestSchema } from '../../contract/generate.ts'
+import { heartbeatSchema, serverLoadSchema } from '../../contract/heartbeat.ts'
 import { identityProviderChangeSchema, newIdentityProviderSchema } from '../../contract/identity-providers.ts'
 import { createKeySchema, patchKeySchema, rotateKeySchema } from '../../contract/keys.ts'
 import { LIMIT_DIMENSIONS, LIMIT_KINDS, limitChangeSchema, newLimitSchema } from '../../contract/limits.ts'
@@ -49,6 +50,12 @@ import {
   usageSumSchema,
 } from './budget-schemas.ts'
 import { filterRuleListSchema, filterRuleViewSchema, moderationResponseSchema } from './filter-schemas.ts'
+import {
+  announcedServerSchema,
+  deploymentHealthSchema,
+  heartbeatAnswerSchema,
+  regionHealthSchema,
+} from './health-schemas.ts'
 import { listOf } from './list-schema.ts'
 import {
   promptListSchema,
@@ -318,6 +325,15 @@ export const COMPONENTS = {
   UsageSum: [usageSumSchema, 'Usage of one day, model or key.'],
   UsageSumList: [usageSumListSchema, 'Sums of usage.'],
   Health: [healthSchema, 'The edge answers.'],
+  RegionHealth: [regionHealthSchema, 'How deployments do in one region.'],
+  DeploymentHealth: [deploymentHealthSchema, 'One deployment: its state, and why.'],
+  AnnouncedServer: [announcedServerSchema, 'A server that announced itself and was heard of lately.'],
+  Heartbeat: [
+    heartbeatSchema,
+    'Where an inference server is, and how much of it is taken. Unknown fields are refused.',
+  ],
+  ServerLoad: [serverLoadSchema, 'How much of a server is taken. Shares are from 0 to 1.'],
+  HeartbeatAnswer: [heartbeatAnswerSchema, 'It was heard.'],
   TokenRequest: [tokenRequestSchema, 'A form of OAuth 2. Parameters that are not listed here are ignored.'],
   TokenResponse: [tokenResponseSchema, 'The tokens, and what they may do.'],
   Registration: [registrationSchema, 'An account for oneself.'],
