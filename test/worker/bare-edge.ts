@@ -13,7 +13,10 @@ import { sleep } from '../../src/routing/sleep.ts'
 import { wholeApp } from '../../src/whole-app.ts'
 import type { Accounts } from '../support/edge-accounts.ts'
 
-type Used = Pick<HttpPorts, 'complete' | 'keys' | 'limits' | 'sha256Hex' | 'settings'>
+type Used = Pick<HttpPorts, 'complete' | 'keys' | 'limits' | 'sha256Hex' | 'settings'> & {
+  /** Every request tells it where it comes from. */
+  health: Pick<HttpPorts['health'], 'tellRegion'>
+}
 
 /** A Worker that also has `GET /accounts`. `routesOf` is called once, with its variables. */
 export function bareEdge<Variables>(routesOf: (variables: Variables) => readonly Route[]) {
@@ -44,6 +47,7 @@ export function bareEdge<Variables>(routesOf: (variables: Variables) => readonly
       },
       keys: { find: async () => ({ tenantId: 'tnt_bare', keyId: 'key_1', scopes: ['chat'] }) },
       limits: noRequestLimits,
+      health: { tellRegion() {} },
       sha256Hex: (text) => text,
       settings: { bodyBytesMax: 1_000_000, logLevel: 'silent', defaultModel: 'model' },
     }
@@ -52,7 +56,7 @@ export function bareEdge<Variables>(routesOf: (variables: Variables) => readonly
   const app = wholeApp((env) => {
     // Sound: the test that starts the Worker gives it these; no route that it calls uses another port.
     ports ??= portsOf(env as unknown as Variables)
-    return ports as HttpPorts
+    return ports as unknown as HttpPorts
   })
   return {
     fetch(...[request, env, context]: Parameters<typeof app.fetch>) {

@@ -16,7 +16,10 @@ import { deploymentOf, routeOf } from '../support/routes.ts'
 
 type Variables = { MODEL_URL: string }
 
-type Used = Pick<HttpPorts, 'complete' | 'keys' | 'limits' | 'sha256Hex' | 'settings'>
+type Used = Pick<HttpPorts, 'complete' | 'keys' | 'limits' | 'sha256Hex' | 'settings'> & {
+  /** Every request tells it where it comes from. */
+  health: Pick<HttpPorts['health'], 'tellRegion'>
+}
 
 let ports: Used | undefined
 
@@ -54,6 +57,7 @@ function portsOf({ MODEL_URL }: Variables): Used {
     },
     keys: { find: async () => ({ tenantId: 'tnt_joining', keyId: 'key_1', scopes: ['chat'] }) },
     limits: noRequestLimits,
+    health: { tellRegion() {} },
     sha256Hex: (text) => text,
     settings: { bodyBytesMax: 1_000_000, logLevel: 'silent', defaultModel: 'model' },
   }
@@ -61,7 +65,7 @@ function portsOf({ MODEL_URL }: Variables): Used {
 }
 
 // Sound: no route that the test calls uses another port.
-const app = wholeApp((env) => portsOf(env as unknown as Variables) as HttpPorts)
+const app = wholeApp((env) => portsOf(env as unknown as Variables) as unknown as HttpPorts)
 let arrived = 0
 
 function counted(cache: AnswerCache): AnswerCache {
