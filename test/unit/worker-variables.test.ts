@@ -51,6 +51,7 @@ test('every setting of the Worker that the environment sets reaches it, the key 
     PERIGEE_BETWEEN_TOKENS_TIMEOUT_MS: '503',
     PERIGEE_TOTAL_TIMEOUT_MS: '5004',
     PERIGEE_CONVERSATION_DAYS: '5',
+    PERIGEE_REQUEST_LOG_DAYS: '9',
     PERIGEE_CACHE: 'on',
     PERIGEE_CACHE_TTL_SECONDS: '60',
     PERIGEE_CACHE_ENTRIES: '61',
