@@ -5,7 +5,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../env.ts'
 import { wire } from '../wiring.ts'
-import { deliverRows, purgeRows } from './deliver-rows.ts'
 
 /** Rows are in D1 about this long after the answer: a batch is worth a while. */
 const DELIVER_AFTER_MS = 2_000
@@ -66,6 +65,8 @@ export class RequestLog extends DurableObject<Env> {
 
   /** Whether nothing is left. What fails stays in the outbox. */
   async #deliver(tenantId: string): Promise<boolean> {
+    // Late: no request needs it.
+    const { deliverRows } = await import('./deliver-rows.ts')
     for (let batch = 0; batch < BATCHES_PER_ALARM; batch++) {
       const reports = this.#nextReports()
       const last = reports.at(-1)
@@ -93,6 +94,7 @@ export class RequestLog extends DurableObject<Env> {
   async #purge(tenantId: string, nowMs: number): Promise<'old' | 'kept' | undefined> {
     if (nowMs - this.#purgedAtMs < PURGE_EVERY_MS) return 'kept'
     const keptMs = wire(this.env).config.PERIGEE_REQUEST_LOG_DAYS * DAY_MS
+    const { purgeRows } = await import('./deliver-rows.ts')
     const left = await purgeRows(this.env.DB, tenantId, nowMs - keptMs)
     if (left !== 'old') this.#purgedAtMs = nowMs
     return left

@@ -68,6 +68,7 @@ describe('what every isolate evaluates', () => {
     'src/http/route-table.ts',
     'src/http/routes/admin-',
     'src/wiring/control-plane.ts',
+    'src/request-log/request-sql.ts',
     'src/contract/budgets.ts',
     'src/contract/filter-rules.ts',
     'src/contract/limits.ts',
@@ -77,10 +78,17 @@ describe('what every isolate evaluates', () => {
     expect(isEager(part)).toBe(false)
   })
 
+<<<<<<< HEAD
   test('is at most 330 kB minified, three fifths of the bundle', () => {
     const bytes = [...eager.values()].reduce((sum, size) => sum + size, 0)
     expect(bytes).toBeGreaterThan(100_000)
     expect(bytes).toBeLessThan(330_000)
+=======
+  test('is at most 310 kB minified, three fifths of the bundle', () => {
+    const bytes = [...eager.values()].reduce((sum, size) => sum + size, 0)
+    expect(bytes).toBeGreaterThan(100_000)
+    expect(bytes).toBeLessThan(310_000)
+>>>>>>> requests
   })
 })
 
