@@ -3,69 +3,56 @@
  * how often the endpoint is bothered, and when traffic is back.
  */
 import { expect, test } from 'vitest'
-import type { CallInFlight, Deployment } from '../../../src/chat/ports.ts'
-import type { ErrorCode } from '../../../src/errors.ts'
-import type { IsolateHealth } from '../../../src/health/isolate-health.ts'
+import type { Attempt, ModelEvent, Upstream } from '../../../src/chat/ports.ts'
+import { AppError, type ErrorCode } from '../../../src/errors.ts'
+import { attemptDeployments } from '../../../src/routing/attempt.ts'
+import { choose } from '../../../src/routing/choose/choose.ts'
 import { healthRegion, type Region } from '../../support/health-region.ts'
-import { deploymentOf } from '../../support/routes.ts'
+import { deploymentOf, factsOf, routeOf } from '../../support/routes.ts'
+import { seededRandom } from '../../support/seeded-random.ts'
 
 const PER_SECOND = 20
 const UP_AGAIN_WITHIN_MS = 15_000
+/** Those that ship. */
+const TIMEOUTS = {
+  connect: 3_000,
+  firstToken: 10_000,
+  firstTokenWhileWaiting: 60_000,
+  betweenTokens: 10_000,
+  total: 300_000,
+}
 const queue = { length: 100, waitMs: 10_000 }
-const FLAPS = deploymentOf({ id: 'flaps', queue })
-const STAYS = deploymentOf({ id: 'stays', queue })
 
 /** How it is down: after how long, before or after its first event, and with what. */
 type Trouble = { afterMs: number; hasBegun: boolean; code: ErrorCode }
 
 type Call = { atMs: number; deploymentId: string; failed: boolean }
 
-/** The caller's side, as the loop over deployments: the better of what is well, once each, then the queue. */
-async function ask(
-  region: Region,
-  health: IsolateHealth,
-  deployments: readonly Deployment[],
-  answer: (deployment: Deployment) => Trouble | undefined,
-  calls: Call[],
-): Promise<boolean> {
+/** An endpoint in virtual time. */
+function upstreamOf(region: Region, id: string, trouble: () => Trouble | undefined, calls: Call[]): Upstream {
   const { nowMs, sleep } = region.clock
-  const tried = new Set<string>()
-  const attempt = async (deployment: Deployment, entered: CallInFlight) => {
-    tried.add(deployment.id)
-    const trouble = answer(deployment)
-    calls.push({ atMs: nowMs(), deploymentId: deployment.id, failed: trouble !== undefined })
-    await sleep(trouble?.afterMs ?? 50)
-    if (!trouble || trouble.hasBegun) entered.firstEvent()
-    if (!trouble) await sleep(200)
-    entered.end(trouble && { code: trouble.code })
-    return trouble === undefined
-  }
-  const order = () =>
-    deployments
-      .filter(({ id }) => !tried.has(id))
-      .map((deployment) => ({ deployment, view: health.view(deployment) }))
-      .filter(({ view }) => view.state === 'well' || view.state === 'probing')
-      // As many to each; one that may be tried is tried.
-      .sort(
-        (a, b) =>
-          Number(b.view.state === 'probing') - Number(a.view.state === 'probing') || a.view.inFlight - b.view.inFlight,
-      )
-  for (let next = order()[0]; next; next = order()[0]) {
-    const entered = health.enter(next.deployment)
-    if (!entered) break
-    if (await attempt(next.deployment, entered)) return true
-  }
-  const left = deployments.filter(({ id }) => !tried.has(id))
-  try {
-    const who = { tenantId: 'tnt_a', deadlineMs: nowMs() + 60_000 }
-    const { deployment, call } = await health.wait(
-      left.length > 0 ? left : deployments,
-      who,
-      new AbortController().signal,
-    )
-    return await attempt(deployment, call)
-  } catch {
-    return false
+  const event = (content: string, finish: 'stop' | null): ModelEvent => ({
+    id: 'chatcmpl-1',
+    object: 'chat.completion.chunk',
+    created: 1,
+    model: 'm-1',
+    choices: [{ index: 0, delta: { content }, finish_reason: finish }],
+  })
+  return {
+    async open() {
+      const now = trouble()
+      calls.push({ atMs: nowMs(), deploymentId: id, failed: now !== undefined })
+      const fail = () => new AppError(now?.code ?? 'internal_error', 'down')
+      await sleep(now && !now.hasBegun ? now.afterMs : 50)
+      if (now && !now.hasBegun) throw fail()
+      async function* events(): AsyncGenerator<readonly ModelEvent[]> {
+        yield [event('Hello', null)]
+        await sleep(now?.afterMs ?? 200)
+        if (now) throw fail()
+        yield [event(' world', 'stop')]
+      }
+      return events()
+    },
   }
 }
 
@@ -75,13 +62,49 @@ async function flap(trouble: Trouble, { hasCheck = false } = {}) {
   const region = healthRegion({ checkOf: (id) => (id === 'flaps' ? check : undefined) })
   const isolates = Array.from({ length: 4 }, () => region.isolate())
   const calls: Call[] = []
-  const outcomes: Promise<boolean>[] = []
+  const outcomes: Promise<string>[] = []
+  const random = seededRandom(3).next
+  const { nowMs: now, sleep } = region.clock
+  const route = routeOf(
+    ['flaps', 'stays'].map((id) =>
+      deploymentOf({
+        id,
+        queue,
+        timeouts: TIMEOUTS,
+        upstream: upstreamOf(region, id, () => (isDown && id === 'flaps' ? trouble : undefined), calls),
+      }),
+    ),
+  )
+  const loops = isolates.map((health) =>
+    attemptDeployments({ choose: choose(random), health, now, random, sleep: (ms) => sleep(ms) }),
+  )
+  async function ask(loop: Attempt): Promise<string> {
+    try {
+      const body = { model: 'm', messages: [{ role: 'user' as const, content: 'Hi' }] }
+      const call = {
+        request: { kind: 'chat' as const, body },
+        seed: 1,
+        drawnSeed: false,
+        requestId: 'r',
+        facts: factsOf(),
+      }
+      const { events } = await loop(route, call, new AbortController().signal)
+      let text = ''
+      for await (const batch of events) {
+        for (const event of batch)
+          if ('choices' in event)
+            for (const choice of event.choices) text += ('delta' in choice && choice.delta.content) || ''
+      }
+      return text
+    } catch (thrown) {
+      return thrown instanceof AppError ? thrown.code : String(thrown)
+    }
+  }
   const pass = async (seconds: number) => {
     for (let i = 0; i < seconds * PER_SECOND; i++) {
-      const health = isolates[i % isolates.length]
-      if (!health) throw new Error('no isolate')
-      const answer = ({ id }: Deployment) => (isDown && id === 'flaps' ? trouble : undefined)
-      outcomes.push(ask(region, health, [FLAPS, STAYS], answer, calls))
+      const loop = loops[i % loops.length]
+      if (!loop) throw new Error('no isolate')
+      outcomes.push(ask(loop))
       const now = region.clock.nowMs()
       // As the object's alarm does.
       for (const { id } of region.object().dueChecks(now)) {
@@ -105,7 +128,7 @@ async function flap(trouble: Trouble, { hasCheck = false } = {}) {
     return toFlaps.filter(({ atMs, failed }) => !failed && atMs >= from && atMs < from + 1_000).length >= PER_SECOND / 3
   })
   return {
-    errors: served.filter((isServed) => !isServed).length,
+    errors: served.filter((text) => !text.startsWith('Hello')).length,
     requests: served.length,
     /** Milliseconds after it went down. */
     failedAtMs: toFlaps.filter(({ failed }) => failed).map(({ atMs }) => atMs - downAtMs),
