@@ -1,16 +1,15 @@
 /**
  * `npm start`: the inference server and the Worker on this machine, no account needed. Waits until both answer, prints a curl
- * line that works, restarts what crashes, stops everything on Ctrl-C.
+ * line that works, restarts what crashes, stops everything on Ctrl-C. With `--no-inference` the Worker alone, for somebody else's models.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensureModel } from '../functions/inference/models/ensure-model.ts'
-import { modelSource } from '../functions/inference/models/model-source.ts'
-import { progressWriter } from '../functions/inference/models/progress-writer.ts'
+import { applyConfig } from './start/apply-config.ts'
 import { applyMigrations } from './start/apply-migrations.ts'
 import { banner } from './start/banner.ts'
 import { edgeCommand, inferenceCommand, ROOT } from './start/commands.ts'
 import { type DevelopmentState, prepareState } from './start/development-state.ts'
+import { findModels, type StartModels } from './start/find-models.ts'
 import { parseOptions, type StartOptions } from './start/options.ts'
 import { isPortFree, untilHealthy } from './start/readiness.ts'
 import { withStateLock } from './start/state-lock.ts'
@@ -44,6 +43,7 @@ async function prepareAndServe(options: StartOptions): Promise<number> {
     ['--port', options.port],
     ['--inference-port', options.inferencePort],
   ] as const) {
+    if (flag === '--inference-port' && !options.inference) continue
     if (await isPortFree(port)) continue
     console.error(
       `Port ${port} is in use. Stop what listens there, or choose another: npm start -- ${flag} ${port + 100}`,
@@ -51,15 +51,17 @@ async function prepareAndServe(options: StartOptions): Promise<number> {
     return 1
   }
 
-  const progress = progressWriter(process.stderr)
-  const model = await ensureModel({ ...modelSource(options.model), onProgress: progress.show })
-  progress.end()
-  if (!model.ok) {
-    console.error(model.message)
+  const found = await findModels(options, process.env)
+  if (found.kind === 'wrong') {
+    console.error(found.message)
     return 1
   }
-  const modelName = model.config.name
-  const prepared = prepareState(options.stateDir, { modelName, inferencePort: options.inferencePort }, process.env)
+  const { models } = found
+  const prepared = prepareState(
+    options.stateDir,
+    { modelName: models.default, inferencePort: options.inferencePort },
+    { ...process.env, ...models.secrets },
+  )
   if (prepared.kind === 'wrong') {
     console.error(prepared.message)
     return 1
@@ -73,11 +75,11 @@ async function prepareAndServe(options: StartOptions): Promise<number> {
     console.error(migrated.message)
     return 1
   }
-  return serve(options, prepared.state, modelName)
+  return serve(options, prepared.state, models)
 }
 
-/** Runs both children until a signal. Resolves to the exit code. */
-async function serve(options: StartOptions, state: DevelopmentState, modelName: string): Promise<number> {
+/** Runs the children until a signal. Resolves to the exit code. */
+async function serve(options: StartOptions, state: DevelopmentState, models: StartModels): Promise<number> {
   const logDir = join(options.stateDir, 'logs')
   mkdirSync(logDir, { recursive: true })
   const children: Supervised[] = []
@@ -112,7 +114,7 @@ async function serve(options: StartOptions, state: DevelopmentState, modelName: 
     return child
   }
   const startedAt = performance.now()
-  const inference = start('inference', inferenceCommand(options))
+  const inference = options.inference ? start('inference', inferenceCommand(options)) : undefined
   const edge = start('edge', edgeCommand(options, state))
 
   const health = {
@@ -122,14 +124,22 @@ async function serve(options: StartOptions, state: DevelopmentState, modelName: 
   const ready = await Promise.race([
     stopped.promise.then(() => false),
     Promise.all([
-      untilHealthy(health.inference, inference, READY_WITHIN_MS),
+      !inference || untilHealthy(health.inference, inference, READY_WITHIN_MS),
       untilHealthy(health.edge, edge, READY_WITHIN_MS),
     ]).then((both) => both.every(Boolean)),
   ])
   if (ready) {
-    watchHealth(health.inference, inference)
+    if (inference) watchHealth(health.inference, inference)
     watchHealth(health.edge, edge)
-    say(banner({ options, key: state.key, modelName, seconds: (performance.now() - startedAt) / 1_000 }))
+    const applied = await applyConfig({ url: `http://127.0.0.1:${options.port}`, key: state.key, ...models })
+    if (applied.kind === 'refused') {
+      console.error(applied.message)
+      stop(1)
+      return stopped.promise
+    }
+    const names = [...new Set([...models.aliases, ...applied.models])]
+    const seconds = (performance.now() - startedAt) / 1_000
+    say(banner({ options, key: state.key, models: names, notes: models.notes, seconds }))
   } else if (!stopping) {
     console.error(`Not ready after ${READY_WITHIN_MS / 1_000} s. What they said is in ${logDir}.`)
     stop(1)

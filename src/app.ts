@@ -1,4 +1,4 @@
-/** Table of contents of the edge: middleware in its order, then the routes, then what happens when nothing fits or something fails. */
+/** Table of contents of the edge: middleware in its order, then the routes, then what happens when nothing fits or something fails. src/edge.ts makes two. */
 import { Hono } from 'hono'
 import type { Env } from './env.ts'
 import { accessLog } from './http/middleware/access-log.ts'
@@ -9,21 +9,21 @@ import { declareRoute } from './http/middleware/declare-route.ts'
 import { limitHeaders } from './http/middleware/limit-headers.ts'
 import { providePorts } from './http/middleware/ports.ts'
 import { rateLimit } from './http/middleware/rate-limit.ts'
+import { tellRegion } from './http/middleware/region.ts'
 import { requestId } from './http/middleware/request-id.ts'
-import type { HttpPorts } from './http/ports.ts'
+import type { RequestPorts } from './http/ports.ts'
 import { answerError, answerUnknownRoute } from './http/render/failure.ts'
-import type { AppEnv } from './http/route.ts'
-import { routes } from './http/route-table.ts'
-import { wire } from './wiring.ts'
+import type { AppEnv, Route } from './http/route.ts'
 
-/** `portsOf` is called once per request and must remember what it made. */
-export function createApp(portsOf: (env: Env) => HttpPorts = wire): Hono<AppEnv> {
+/** `portsOf` is called once per request and must remember what it made. With RequestPorts alone the routes must be the eager ones. */
+export function createApp(portsOf: (env: Env) => RequestPorts, routes: readonly Route[]): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
 
   app.use(requestId())
   app.use(accessLog())
   app.use(cors())
   app.use(providePorts(portsOf))
+  app.use(tellRegion())
 
   for (const route of routes) {
     app.on(

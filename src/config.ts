@@ -2,13 +2,13 @@
 import * as z from 'zod/mini'
 import type { Env } from './env.ts'
 
+/** Of few parts: every isolate makes all of these before it answers, and each part costs as much as parsing it. */
 const wholeNumber = (fallback: number, minimum: number, maximum: number) =>
   z.pipe(
-    z._default(z.string().check(z.regex(/^\d{1,9}$/, 'must be a whole number')), String(fallback)),
-    z.pipe(
-      z.transform((text: string) => Number(text)),
-      z.int().check(z.minimum(minimum), z.maximum(maximum)),
+    z.transform((text: string | undefined) =>
+      text === undefined ? fallback : /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN,
     ),
+    z.number('must be a whole number').check(z.minimum(minimum), z.maximum(maximum)),
   )
 
 const secret = z.optional(z.string().check(z.minLength(32), z.maxLength(512)))
@@ -26,6 +26,8 @@ export const settingsSchema = z.object({
   PERIGEE_TOKEN_SECRET: secret,
   /** Verifies what was signed before PERIGEE_TOKEN_SECRET was changed. */
   PERIGEE_TOKEN_SECRET_PREVIOUS: secret,
+  /** What inference servers sign their heartbeats with. Without it none may announce itself. */
+  PERIGEE_HEARTBEAT_SECRET: secret,
   /** wrangler.toml ships 30. */
   PERIGEE_TOKEN_MINUTES: wholeNumber(15, 1, 1_440),
   PERIGEE_SESSION_DAYS: wholeNumber(30, 1, 365),
@@ -52,6 +54,8 @@ export const settingsSchema = z.object({
   /** Whether deployments may be at addresses of the Worker's own network, or of the machine it runs on. */
   PERIGEE_ALLOW_INTERNAL_URLS: z._default(z.enum(['on', 'off']), 'off'),
   PERIGEE_CONVERSATION_DAYS: wholeNumber(7, 1, 365),
+  /** So long the log of requests has one; 0: none is kept, and what is there is deleted within a day. */
+  PERIGEE_REQUEST_LOG_DAYS: wholeNumber(30, 0, 3_650),
   /** Of the key of PERIGEE_KEY_SHA256, at each endpoint. All others have the limits of docs/limits.md. */
   PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: wholeNumber(10_000_000, 1, 999_999_999),
 })

@@ -4,8 +4,11 @@ import type { SignInGuard } from './auth/sign-in-guard.ts'
 import type { BudgetLedger } from './budgets/budget-object.ts'
 import type { Conversation } from './conversation/conversation.ts'
 import type { Config } from './directory/config-object.ts'
+import type { Endpoints } from './health/endpoints-object.ts'
+import type { Health } from './health/health-object.ts'
 import type { Limits } from './limits/limit-object.ts'
 import type { Metrics } from './observe/metrics-object.ts'
+import type { RequestLog } from './request-log/request-log-object.ts'
 
 type Bindings = Readonly<{
   /** What the installation is told to be: tenants, users, keys, limits, rules, templates. Tables in migrations/. */
@@ -16,9 +19,15 @@ type Bindings = Readonly<{
   LIMITS: DurableObjectNamespace<Limits>
   /** One for each tenant, by its id. */
   BUDGET: DurableObjectNamespace<BudgetLedger>
+  /** One for each tenant, by its id: requests on their way to DB. */
+  REQUEST_LOG: DurableObjectNamespace<RequestLog>
   METRICS: DurableObjectNamespace<Metrics>
   /** What has changed in DB, for isolates to ask. */
   CONFIG: DurableObjectNamespace<Config>
+  /** One for each region, by its continent: how deployments do. */
+  HEALTH: DurableObjectNamespace<Health>
+  /** Inference servers that announce themselves. */
+  ENDPOINTS: DurableObjectNamespace<Endpoints>
   SIGN_IN_GUARD: DurableObjectNamespace<SignInGuard>
 }>
 

@@ -86,6 +86,13 @@ export const ERRORS = {
     retryable: false,
     log: 'info',
   },
+  invalid_signature: {
+    status: 401,
+    type: 'authentication_error',
+    title: 'The signature is not valid',
+    retryable: false,
+    log: 'warn',
+  },
   permission_denied: {
     status: 403,
     type: 'permission_error',

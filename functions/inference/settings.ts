@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import * as z from 'zod/mini'
+import { deploymentIdSchema } from '../../src/contract/routing-config.ts'
 import { ADAPTER_NAME } from './adapters/adapter-name.ts'
 import { CHUNK_TOKENS_DEFAULT, CHUNK_TOKENS_MIN } from './engine/chunk-length.ts'
 import { SPIN_US_DEFAULT } from './engine/spin.ts'
@@ -36,6 +37,18 @@ export type Settings = {
   /** Adapters below it may be loaded at run time; null for none. */
   adaptersDir: string | null
   embedding: EmbeddingSettings
+  /** Null: the configuration of the edge says where this server is. */
+  announce: AnnounceSettings | null
+}
+
+export type AnnounceSettings = {
+  /** The edge. */
+  edgeUrl: string
+  /** Where the edge reaches this server. */
+  ownUrl: string
+  /** Which deployment of the configuration this server is. */
+  deployment: string
+  secret: string
 }
 
 export type EmbeddingSettings = {
@@ -63,6 +76,11 @@ const wholeOrAuto = (min: number, max: number) =>
     ),
     whole(min, max),
   ])
+
+const URL_OR_NONE = z.union([
+  z.literal(''),
+  z.url({ protocol: /^https?$/ }).check(z.regex(/^[^@?#]*$/, 'must have no user, query or fragment')),
+])
 
 type Option = { env: string; fallback: string; schema: z.ZodMiniType; help: string }
 
@@ -145,6 +163,24 @@ const OPTIONS = {
     schema: z.string(),
     help: 'LoRA adapters below this folder may be loaded at run time; without it none may',
   },
+  'announce-url': {
+    env: 'PERIGEE_ANNOUNCE_URL',
+    fallback: '',
+    schema: URL_OR_NONE,
+    help: 'the edge, to which the server announces itself every 5 s; needs the next two and PERIGEE_HEARTBEAT_SECRET',
+  },
+  'announce-as': {
+    env: 'PERIGEE_ANNOUNCE_AS',
+    fallback: '',
+    schema: URL_OR_NONE,
+    help: 'where the edge reaches this server, without /v1',
+  },
+  'announce-deployment': {
+    env: 'PERIGEE_ANNOUNCE_DEPLOYMENT',
+    fallback: '',
+    schema: z.string(),
+    help: 'which deployment of the configuration this server is',
+  },
   'embedding-model': {
     env: 'PERIGEE_INFERENCE_EMBEDDING_MODEL',
     fallback: DEFAULT_EMBEDDING_MODEL,
@@ -216,11 +252,14 @@ export function parseSettings(argv: readonly string[], env: NodeJS.ProcessEnv): 
       'where the network itself keeps others out.'
     return { kind: 'wrong', message }
   }
+  const announce = announceOf(options, env.PERIGEE_HEARTBEAT_SECRET || undefined)
+  if (typeof announce === 'string') return { kind: 'wrong', message: announce }
   const adapters = parseAdapters(values.adapter ?? env.PERIGEE_INFERENCE_ADAPTERS?.split(',') ?? [])
   if (typeof adapters === 'string') return { kind: 'wrong', message: adapters }
   const { host, port, model, slots, queue, context, threads, chunk, 'batch-invariant': batchInvariant } = options
   const settings = {
     ...{ sagemaker, host, port, access, model, slots, queueMax: queue, context, threads },
+    announce,
     ...{ spinUs: options['spin-us'], chunkTokens: chunk, chunkMs: options['chunk-ms'], batchInvariant, adapters },
     prefixCacheMb: options['prefix-cache-mb'],
     adaptersDir: options['adapters-dir'] || null,
@@ -244,6 +283,25 @@ function parseAdapters(words: unknown): Settings['adapters'] | string {
     adapters.push({ name, path })
   }
   return adapters
+}
+
+const SECRET_CHARS_MIN = 32
+
+/** @returns null where nothing is set, or what is wrong */
+function announceOf(
+  given: { 'announce-url': string; 'announce-as': string; 'announce-deployment': string },
+  secret: string | undefined,
+): AnnounceSettings | null | string {
+  const { 'announce-url': edgeUrl, 'announce-as': ownUrl, 'announce-deployment': deployment } = given
+  if (edgeUrl === '') return null
+  if (ownUrl === '') return '--announce-as: the edge must be told where this server is'
+  if (!deploymentIdSchema.safeParse(deployment).success) {
+    return '--announce-deployment: the id of a deployment is expected: letters, digits, dots, dashes and underscores'
+  }
+  if (secret === undefined || secret.length < SECRET_CHARS_MIN) {
+    return `PERIGEE_HEARTBEAT_SECRET: it must have ${SECRET_CHARS_MIN} characters or more for the server to announce itself`
+  }
+  return { edgeUrl, ownUrl, deployment, secret }
 }
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/
@@ -272,5 +330,6 @@ function usage(): string {
     '  --no-auth           no key, whatever the address',
     '',
     'PERIGEE_INFERENCE_KEY is the key that callers send as Authorization: Bearer.',
+    'PERIGEE_HEARTBEAT_SECRET signs what --announce-url is told; the edge has the same.',
   ].join('\n')
 }

@@ -7,6 +7,7 @@ import { AppError } from '../errors.ts'
 import type { Grant, SignIn } from '../http/ports.ts'
 import { answeringStore } from '../while-store-answers.ts'
 import { readAccessToken, signAccessToken, type TokenSecrets } from './access-token.ts'
+import { changePassword } from './change-password.ts'
 import type { Guard } from './guard-client.ts'
 import { makeId } from './make-id.ts'
 import { hashPassword, isWeak, matchesPassword, type PasswordCost } from './password-hash.ts'
@@ -101,6 +102,8 @@ export function signIn(options: SignInOptions): SignIn {
       await ending
       await changed()
     },
+
+    changePassword: changePassword(options),
   }
 }
 

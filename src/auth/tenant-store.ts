@@ -16,6 +16,9 @@ type Row = { id: string; name: string; status: 'active' | 'suspended'; created_a
 
 const COLUMNS = 'id, name, status, created_at_ms, updated_at_ms'
 
+/** Of other parts' tables, for a tenant's end is one transaction. A test looks for tables that are missing here. */
+const TOLD = ['limit_rule', 'budget', 'filter_rule', 'prompt_label', 'prompt_version', 'prompt']
+
 export type TenantStore = ReturnType<typeof tenantStore>
 
 export function tenantStore(db: D1Database) {
@@ -76,7 +79,11 @@ export function tenantStore(db: D1Database) {
       return updated?.meta.changes === 1
     },
 
-    /** Its keys are revoked, and its users go with their sessions: their addresses are free again. */
+    /**
+     * Its keys are revoked, and its users go with their sessions: their addresses are free again. What it was told to be goes, too, each
+     * kind with the row that tells isolates. Kept are its row and its keys', for what was metered under their ids, usage, and identity
+     * providers, which are the installation's.
+     */
     async remove(id: string, atMs: number): Promise<void> {
       await db.batch([
         db.prepare(`UPDATE tenant SET status = 'deleted', updated_at_ms = ?2 WHERE id = ?1`).bind(id, atMs),
@@ -85,6 +92,16 @@ export function tenantStore(db: D1Database) {
           .bind(id, atMs),
         db.prepare('DELETE FROM session WHERE tenant_id = ?').bind(id),
         db.prepare('DELETE FROM user WHERE tenant_id = ?').bind(id),
+        ...TOLD.map((table) => db.prepare(`DELETE FROM ${table} WHERE tenant_id = ?`).bind(id)),
+        // Versions go on where they were: what was remembered under an older one is known to be old.
+        db.prepare('UPDATE budget_set SET version = version + 1 WHERE tenant_id = ?').bind(id),
+        db.prepare('UPDATE filter_version SET version = version + 1 WHERE tenant_id = ?').bind(id),
+        db
+          .prepare(
+            `INSERT INTO change (kind, tenant_id, subject, at_ms)
+             VALUES ('limit', ?1, '', ?2), ('budget', ?1, '', ?2), ('filter', ?1, '', ?2), ('prompt', ?1, '', ?2)`,
+          )
+          .bind(id, atMs),
         changeOfStatus(id, atMs),
       ])
     },

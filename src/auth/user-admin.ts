@@ -4,8 +4,6 @@
  */
 import type { Principal } from '../chat/ports.ts'
 import type { Role } from '../contract/roles.ts'
-import { unixSeconds } from '../contract/unix-seconds.ts'
-import type { UserObject } from '../contract/users.ts'
 import { AppError } from '../errors.ts'
 import type { Users } from '../http/ports.ts'
 import { answeringStore } from '../while-store-answers.ts'
@@ -14,6 +12,7 @@ import { makeId } from './make-id.ts'
 import { hashPassword, type PasswordCost } from './password-hash.ts'
 import { scopesOfRole } from './roles.ts'
 import { REGISTRATION_POLICY } from './sign-in-backoff.ts'
+import { userObject } from './user-object.ts'
 import type { StoredUser, UserFields, UserStore } from './user-store.ts'
 
 /** Whoever opens an account himself may talk to models in the default tenant, and no more. */
@@ -124,17 +123,4 @@ function refuseMoreThan(by: Principal, role: Role, tenantId: string): void {
 /** Another tenant's user is the same answer as none. */
 function noSuchUser(): AppError {
   return new AppError('resource_not_found', 'There is no such user.')
-}
-
-function userObject(user: StoredUser): UserObject {
-  return {
-    id: user.user_id,
-    object: 'user',
-    tenant_id: user.tenant_id,
-    email: user.email,
-    name: user.name,
-    role: user.role,
-    status: user.status,
-    created_at: unixSeconds(user.created_at_ms),
-  }
 }

@@ -27,7 +27,8 @@ export function userStore(db: D1Database) {
          SELECT 'session', tenant_id, session_id, ?2 FROM session WHERE user_id = ?1`,
       )
       .bind(userId, nowMs)
-  const endSessions = (userId: string) => db.prepare('DELETE FROM session WHERE user_id = ?').bind(userId)
+  const endSessions = (userId: string, kept = '') =>
+    db.prepare('DELETE FROM session WHERE user_id = ? AND session_id <> ?').bind(userId, kept)
 
   return {
     /** Nothing is remembered of a user that was not there, so no row in `change`. */
@@ -79,9 +80,9 @@ export function userStore(db: D1Database) {
 
     /**
      * False when the user has changed since `was` was read, or is gone: the caller decided by what it read. A new password and a
-     * disabled account end all sessions.
+     * disabled account end all sessions, but `keptSession`.
      */
-    async update(was: StoredUser, fields: UserFields, nowMs: number): Promise<boolean> {
+    async update(was: StoredUser, fields: UserFields, nowMs: number, keptSession = ''): Promise<boolean> {
       const { name, role, status, password_hash } = { ...was, ...fields }
       const ends = fields.password_hash !== undefined || fields.status === 'disabled'
       const [updated] = await db.batch([
@@ -103,7 +104,7 @@ export function userStore(db: D1Database) {
             was.password_hash,
           ),
         changedSessions(was.user_id, nowMs),
-        ...(ends ? [endSessions(was.user_id)] : []),
+        ...(ends ? [endSessions(was.user_id, keptSession)] : []),
       ])
       return updated?.meta.changes === 1
     },

@@ -40,7 +40,7 @@ export function budgetAdmin(options: {
       const budget = await store.find(tenantId, id)
       return budget && one(tenantId, budget)
     },
-    put: async (tenantId, id, limit, version) => one(tenantId, await store.put(tenantId, id, limit, version)),
+    put: async (tenantId, id, limit, expected) => one(tenantId, await store.put(tenantId, id, limit, expected)),
     remove: store.remove,
   }
 }

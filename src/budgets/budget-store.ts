@@ -1,6 +1,6 @@
 /** Budgets in D1. Every write is one transaction with the tenant's new version and the row of `change` that tells isolates of it. */
 import { AppError } from '../errors.ts'
-import type { PageRequest } from '../http/ports.ts'
+import type { ExpectedVersion, PageRequest } from '../http/ports.ts'
 import { type Budget, type BudgetSet, parseBudgetId } from './budget.ts'
 
 /** Four of the tenant, and four of each of five hundred keys. All of them travel to the ledger when one changes. */
@@ -50,8 +50,9 @@ export function budgetStore(options: { db: D1Database; now: () => number; change
 
     find,
 
-    /** `version` is the one that the caller has read; without it whatever is there is replaced. Rejects with stale_write or invalid_request. */
-    async put(tenantId: string, id: string, limit: number, version?: number): Promise<StoredBudget> {
+    /** Rejects with stale_write or invalid_request. */
+    async put(tenantId: string, id: string, limit: number, expected: ExpectedVersion): Promise<StoredBudget> {
+      const version = versionOf(expected)
       const [, written, , stored] = await db.batch<Row>([
         raiseVersion(tenantId),
         db
@@ -64,28 +65,31 @@ export function budgetStore(options: { db: D1Database; now: () => number; change
              ON CONFLICT DO UPDATE SET
                limit_amount = excluded.limit_amount, version = version + 1, updated_at_ms = excluded.updated_at_ms`,
           )
-          .bind(tenantId, id, limit, now(), version ?? null, BUDGETS_MAX),
+          .bind(tenantId, id, limit, now(), version, BUDGETS_MAX),
         changeRow(tenantId),
         select(tenantId, id),
       ])
       await changed()
       const row = stored?.results[0]
       if (written?.meta.changes === 0 || !row) {
-        if (version !== undefined && row?.version !== version) throw staleWrite()
+        if (version !== null && (row?.version ?? 0) !== version) throw staleWrite()
         throw new AppError('invalid_request', `A tenant may have ${BUDGETS_MAX} budgets at most.`)
       }
       return budgetOf(row)
     },
 
-    /** Whether there was one. */
-    async remove(tenantId: string, id: string): Promise<boolean> {
-      const [removed] = await db.batch([
-        db.prepare('DELETE FROM budget WHERE tenant_id = ? AND id = ?').bind(tenantId, id),
+    async remove(tenantId: string, id: string, expected: ExpectedVersion): Promise<'deleted' | 'missing' | 'stale'> {
+      const [removed, , , left] = await db.batch<Row>([
+        db
+          .prepare('DELETE FROM budget WHERE tenant_id = ?1 AND id = ?2 AND version = coalesce(?3, version)')
+          .bind(tenantId, id, versionOf(expected)),
         raiseVersion(tenantId),
         changeRow(tenantId),
+        select(tenantId, id),
       ])
       await changed()
-      return (removed?.meta.changes ?? 0) > 0
+      if (removed?.meta.changes === 1) return 'deleted'
+      return left?.results[0] ? 'stale' : 'missing'
     },
   }
 }
@@ -97,6 +101,12 @@ function budgetOf({ id, limit_amount, version, updated_at_ms }: Row): StoredBudg
   const parts = parseBudgetId(id)
   if (!parts) throw new Error('A stored budget has an id that none can have.')
   return { ...parts, limit: limit_amount, version, updatedAtMs: updated_at_ms }
+}
+
+/** 0 is the version of what is not there; null lets any pass. */
+function versionOf(expected: ExpectedVersion): number | null {
+  if (expected === 'any') return null
+  return expected === 'none' ? 0 : expected
 }
 
 function staleWrite(): AppError {

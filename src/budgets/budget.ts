@@ -1,5 +1,5 @@
 /** What a budget is, and which accounts a request draws on. A budget's id says what it bounds, so that there is one of each. */
-import { BUDGET_ID } from '../contract/budgets.ts'
+import { BUDGET_ID } from '../contract/budget-id.ts'
 
 export const PERIODS = ['day', 'month'] as const
 export type Period = (typeof PERIODS)[number]

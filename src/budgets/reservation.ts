@@ -145,14 +145,16 @@ export function reservation(held: Held): Reservation {
     return true
   }
 
-  function settle(usage: Usage | undefined): void {
-    if (isSettled) return
+  function settle(usage: Usage | undefined): number | undefined {
+    if (isSettled) return undefined
     isSettled = true
     const total = heldNow()
     prove()
-    lease.settle(slots, total, usage && entryOf(usage, total))
+    const entry = usage && entryOf(usage, total)
+    lease.settle(slots, total, entry)
     lease.end(nowMs())
     driver.soon()
+    return entry?.cost
   }
 
   function entryOf(reported: Usage, total: Amount) {

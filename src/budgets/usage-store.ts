@@ -61,6 +61,7 @@ const GROUPS: Record<UsageSumQuery['by'], string> = {
   day: "strftime('%Y-%m-%d', started_at_ms / 1000, 'unixepoch')",
   model: 'model',
   key: 'key_id',
+  user: "coalesce(user_id, '')",
 }
 
 type Filters = Pick<UsageQuery, 'fromMs' | 'toMs' | 'keyId' | 'userId' | 'model'>

@@ -51,7 +51,8 @@ export function answerCache(options: Options): AnswerCache {
     if (!stored) return undefined
     const ageSeconds = ageOf(stored)
     if (maxAgeSeconds !== undefined && ageSeconds > maxAgeSeconds) return undefined
-    return { kind: 'hit', ageSeconds, answer: { deployment: stored.deployment, events: replay(stored) } }
+    const { deployment, events } = stored
+    return { kind: 'hit', ageSeconds, answer: { deployment, events: replay(stored), whole: events } }
   }
 
   /** Into the memory, from the nearest store that has it. */

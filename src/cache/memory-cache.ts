@@ -8,8 +8,8 @@ export type MemoryCache = {
   size(): { entries: number; bytes: number }
 }
 
-/** A character takes one byte or two, and objects take more than their text. */
-const BYTES_PER_CHAR = 2
+/** A character takes one byte or two, objects take more than their text, and who reads it keeps it filtered and rendered beside it. */
+const BYTES_PER_CHAR = 4
 
 export function memoryCache(options: {
   entriesMax: number

@@ -31,8 +31,7 @@ export type Reading = {
 
 export function readFlight({ flight, reader, signal, now, drive }: Options): Reading {
   let gone = false
-  // Wakes this reader to look around, and keeps its request alive while it waits for another's.
-  const beat = setInterval(() => reader.bell.ring(), BEAT_MS)
+  let beat: ReturnType<typeof setInterval> | undefined
 
   function end(): void {
     clearInterval(beat)
@@ -57,6 +56,8 @@ export function readFlight({ flight, reader, signal, now, drive }: Options): Rea
       return
     }
     const lost = flight.driver
+    // Its own reader has no beat of its own yet, and may be alive after all.
+    lost.reader.bell.ring()
     flight.driver = newDriver(reader, now())
     leave(flight, lost.reader)
     // If it is still alive it sees that it is replaced, and stops its model.
@@ -74,7 +75,10 @@ export function readFlight({ flight, reader, signal, now, drive }: Options): Rea
 
   async function wait(): Promise<void> {
     if (isDriverLost(flight, now()) && flight.driver.reader !== reader) takeOver()
-    if (!isOver(flight)) await reader.bell.rung()
+    if (isOver(flight)) return
+    // Wakes this reader to look around, and keeps its request alive while it waits for another's. Its own driver does both.
+    if (flight.driver.reader !== reader) beat ??= setInterval(() => reader.bell.ring(), BEAT_MS)
+    await reader.bell.rung()
   }
 
   function fail(error: AppError): never {

@@ -16,9 +16,21 @@ export function requestKey({ principal, alias, request, route }: CacheQuestion):
   if (text === undefined) return undefined
   const { tenantId } = principal
   const whole = `${VERSION}\n${tenantId}\n${alias.length}:${alias}${markOf(route)}${text}`
+  const known = keys.get(whole)
+  if (known !== undefined) return known
   // UTF-8 has no half of a pair, and would make one character of all of them.
-  return `${tenantId}.${hash('sha256', whole.isWellFormed() ? whole : `!${JSON.stringify(whole)}`, 'base64url')}`
+  const key = `${tenantId}.${hash('sha256', whole.isWellFormed() ? whole : `!${JSON.stringify(whole)}`, 'base64url')}`
+  if (whole.length <= REMEMBERED_CHARS_MAX) {
+    if (keys.size >= REMEMBERED_MAX) keys.clear()
+    keys.set(whole, key)
+  }
+  return key
 }
+
+/** What was asked last is what will be asked again; and on workerd a hash makes a whole stream object. At most 2 MB. */
+const keys = new Map<string, string>()
+const REMEMBERED_MAX = 256
+const REMEMBERED_CHARS_MAX = 4_096
 
 const marks = new WeakMap<Route, string>()
 

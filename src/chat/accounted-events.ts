@@ -41,12 +41,15 @@ export function accountedEvents(
     signal.removeEventListener('abort', onHangUp)
     const usage = tally.usage()
     const spent = tally.spent()
-    held?.end(spent && due(spent, paidByOthers()))
-    span.end({
-      status: code === undefined ? 'success' : 'error',
-      ...(code === undefined ? {} : { code }),
-      ...(usage === undefined ? {} : { usage }),
-    })
+    const costNano = held?.end(spent && due(spent, paidByOthers()))
+    span.end(
+      {
+        status: code === undefined ? 'success' : 'error',
+        ...(code === undefined ? {} : { code }),
+        ...(usage === undefined ? {} : { usage }),
+      },
+      costNano,
+    )
   }
 
   // A caller who is gone may never ask for the next event.

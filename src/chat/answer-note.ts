@@ -7,7 +7,7 @@ export function answerNote(choice: { perigee?: ChoiceNote; finish_reason: unknow
   if (choice === undefined) return {}
   const cut = 'stop_reason' in choice && choice.stop_reason === STOP_REASON
   return {
-    ...(choice.perigee ? { flags: choice.perigee.flags } : {}),
+    ...(choice.perigee?.flags ? { flags: choice.perigee.flags } : {}),
     ...(cut ? { stop_reason: STOP_REASON } : {}),
   }
 }

@@ -12,7 +12,17 @@ type Options = {
 
 /** Reads the stream to its end. Rejects with what the stream throws: a cut answer is never presented as one. */
 export async function assembleChat(events: ModelEventStream, options: Options): Promise<ChatResponse> {
-  const answer = await gather(events, options)
+  return chatAnswer(await gather(events, options))
+}
+
+/** The same of an answer that is all there. */
+export function assembleWholeChat(events: readonly ModelEvent[], options: Options): ChatResponse {
+  const gatherer = gathererOf(options)
+  gatherer.add(events)
+  return chatAnswer(gatherer.answer())
+}
+
+function chatAnswer(answer: Answer): ChatResponse {
   return {
     ...answer.head,
     object: 'chat.completion',
@@ -31,7 +41,16 @@ export async function assembleChat(events: ModelEventStream, options: Options): 
 
 /** The same for text completions, where the ids of the prompt are in the choices. */
 export async function assembleText(events: ModelEventStream, options: Options): Promise<TextResponse> {
-  const answer = await gather(events, options)
+  return textAnswer(await gather(events, options))
+}
+
+export function assembleWholeText(events: readonly ModelEvent[], options: Options): TextResponse {
+  const gatherer = gathererOf(options)
+  gatherer.add(events)
+  return textAnswer(gatherer.answer())
+}
+
+function textAnswer(answer: Answer): TextResponse {
   return {
     ...answer.head,
     object: 'text_completion',
@@ -71,25 +90,35 @@ type Answer = {
 }
 
 async function gather(events: ModelEventStream, options: Options): Promise<Answer> {
+  const gatherer = gathererOf(options)
+  for await (const batch of events) gatherer.add(batch)
+  return gatherer.answer()
+}
+
+function gathererOf(options: Options): { add(batch: readonly ModelEvent[]): void; answer(): Answer } {
   let head: Head | undefined
   let promptTokenIds: number[] | undefined
   const choices = new Map<number, Choice>()
   const tally = usageTally()
-  for await (const batch of events) {
-    tally.add(batch)
-    for (const event of batch) {
-      head ??= headOf(event)
-      if (options.tokenIds && 'prompt_token_ids' in event) promptTokenIds ??= event.prompt_token_ids
-      for (const piece of event.choices) {
-        const choice = choices.get(piece.index) ?? emptyChoice(piece.index)
-        choices.set(piece.index, choice)
-        addPiece(choice, piece, options)
+  return {
+    add(batch) {
+      tally.add(batch)
+      for (const event of batch) {
+        head ??= headOf(event)
+        if (options.tokenIds && 'prompt_token_ids' in event) promptTokenIds ??= event.prompt_token_ids
+        for (const piece of event.choices) {
+          const choice = choices.get(piece.index) ?? emptyChoice(piece.index)
+          choices.set(piece.index, choice)
+          addPiece(choice, piece, options)
+        }
       }
-    }
+    },
+    answer() {
+      if (!head) throw new AppError('upstream_interrupted', 'The model stopped in the middle of its answer.')
+      const inOrder = [...choices.values()].sort((a, b) => a.index - b.index)
+      return { head, choices: inOrder, usage: tally.usage(), promptTokenIds }
+    },
   }
-  if (!head) throw new AppError('upstream_interrupted', 'The model stopped in the middle of its answer.')
-  const inOrder = [...choices.values()].sort((a, b) => a.index - b.index)
-  return { head, choices: inOrder, usage: tally.usage(), promptTokenIds }
 }
 
 function headOf(event: ModelEvent): Head {

@@ -7,10 +7,16 @@ import { AppError, toAppError } from '../errors.ts'
 import { accountedEvents } from './accounted-events.ts'
 import { admit } from './admit.ts'
 import type {
+  AttemptRecord,
+  CacheLook,
   CacheNote,
   CompleteCall,
   CompletePorts,
   Completion,
+  ContentFilter,
+  FilteredRequest,
+  MeterSpan,
+  ModelEvent,
   OpenAnswer,
   OpenedAnswer,
   PaidByOthers,
@@ -18,6 +24,8 @@ import type {
 } from './ports.ts'
 import { prepareRequest } from './prepare-request.ts'
 import { requestFacts } from './request-facts.ts'
+import { requestNote } from './request-note.ts'
+import { usageTally } from './usage-tally.ts'
 import { withPrompt } from './with-prompt.ts'
 
 /**
@@ -26,14 +34,14 @@ import { withPrompt } from './with-prompt.ts'
  * signal: each of them settles and meters the completion.
  */
 export async function complete(ports: CompletePorts, call: CompleteCall): Promise<Completion> {
-  const { principal, signal } = call
+  const { principal } = call
   const alias = call.request.body.model
 
   // 1. Model alias. What the key may not use is not told from what is not there. The meter begins when the isolate knows its models:
   // it gives no label to a name that nobody knows.
   const found = ports.models.routeOf(alias, principal.tenantId)
   if (found instanceof Promise) await found.catch(() => undefined)
-  const span = ports.meter.begin(alias, principal)
+  const span = ports.meter.begin(alias, principal, requestNote(call))
   try {
     const route = found instanceof Promise ? await found : found
     if (route === undefined || principal.models?.includes(alias) === false) {
@@ -41,24 +49,35 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
         param: 'model',
       })
     }
+    span.did?.('alias')
 
-    // 2. Prompt template.
-    const written = await withPrompt(ports.prompts, principal.tenantId, call.request)
+    // 2. Prompt template. No step waits where memory knows the answer: each wait costs, and so does what it keeps alive.
+    const writing = withPrompt(ports.prompts, principal.tenantId, call.request)
+    const { request: written, prompt } = writing instanceof Promise ? await writing : writing
+    span.did?.('prompt')
 
     // 3. Input filter.
-    const filter = await ports.filters.of(principal.tenantId)
+    const finding = ports.filters.of(principal.tenantId)
+    const filter = finding instanceof Promise ? await finding : finding
     const { request, flags } = filter ? filter.input(written) : { request: written, flags: [] }
+    span.did?.('filter')
 
-    // 4. Cache.
-    const look = call.caching
-      ? await ports.cache.look({ principal, alias, request, route, directive: call.caching })
-      : undefined
+    // 4. Cache. A hit needs nothing of what follows.
+    const looking = call.caching && ports.cache.look({ principal, alias, request, route, directive: call.caching })
+    const look = looking instanceof Promise ? await looking : looking
+    span.did?.('cache')
+    if (look?.kind === 'hit') return { ...givenAgain(look, filter, flags, span), ...(prompt ? { prompt } : {}) }
 
-    // 5. Limits that need the alias, and the budget, side by side. A hit needs neither.
-    const held =
-      look?.kind === 'hit' ? undefined : await admit(ports, { principal, alias, request, requestId: call.requestId })
+    // 5. Limits that need the alias, and the budget, side by side.
+    span.waits()
+    const admitting = admit(ports, { principal, alias, request, requestId: call.requestId })
+    const held = admitting instanceof Promise ? await admitting : admitting
+    span.did?.('admission')
 
     try {
+      const { signal } = call
+      const calls: AttemptRecord[] = []
+      span.asks?.(calls)
       // 6. Upstream attempts, the first event included; or an identical request's answer.
       const open: OpenAnswer = (openSignal) =>
         ports.attempt(
@@ -68,19 +87,24 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
             requestId: call.requestId,
             tenantId: principal.tenantId,
             facts: requestFacts(call, request),
+            attempts: calls,
           },
           openSignal,
         )
       const { answer, note, paidByOthers } = await openedAnswer(look, open, signal)
+      const deployment = { id: answer.deployment.id, model: answer.deployment.model }
+      const attempts = answer.attempts ?? []
+      span.opened?.({ deployment, cache: note })
       span.firstToken()
 
       // 7. Settle and meter when the answer ends, however it ends; the output filter sits on top, for what it masks is paid for.
       const accounted = accountedEvents(answer.events, { span, held, paidByOthers, signal })
       return {
-        deployment: { id: answer.deployment.id, model: answer.deployment.model },
+        deployment,
         events: filter ? filter.output(accounted.events, accounted.blocked, flags) : accounted.events,
         cache: note,
-        attempts: answer.attempts ?? [],
+        ...(prompt ? { prompt } : {}),
+        attempts,
       }
     } catch (thrown) {
       held?.release()
@@ -95,16 +119,43 @@ export async function complete(ports: CompletePorts, call: CompleteCall): Promis
 
 type Opened = { answer: OpenedAnswer; note: CacheNote; paidByOthers: SharedAnswer['paidByOthers'] }
 
+/** A remembered answer is all there: filtered for this caller, metered, and nobody has to read it. */
+function givenAgain(
+  { answer, ageSeconds }: Extract<CacheLook, { kind: 'hit' }>,
+  filter: ContentFilter | undefined,
+  flags: FilteredRequest['flags'],
+  span: MeterSpan,
+): Completion {
+  const { deployment } = answer
+  const cache: CacheNote = { status: 'hit', ageSeconds }
+  span.opened?.({ deployment, cache })
+  span.firstToken()
+  const { events, isBlocked } = filter
+    ? filter.outputWhole(answer.whole, flags)
+    : { events: answer.whole, isBlocked: false }
+  const tally = usageTally()
+  tally.add(answer.whole)
+  const usage = tally.usage()
+  span.end({
+    status: isBlocked ? 'error' : 'success',
+    ...(isBlocked ? { code: 'content_blocked' } : {}),
+    ...(usage ? { usage } : {}),
+  })
+  return { deployment, events: inOneBatch(events), whole: events, cache, attempts: [] }
+}
+
+async function* inOneBatch(events: readonly ModelEvent[]): AsyncGenerator<readonly ModelEvent[], undefined> {
+  yield events
+  return undefined
+}
+
 async function openedAnswer(
-  look: Awaited<ReturnType<CompletePorts['cache']['look']>>,
+  look: Extract<CacheLook, { kind: 'miss' }> | undefined,
   open: OpenAnswer,
   signal: AbortSignal,
 ): Promise<Opened> {
   if (look === undefined) {
     return { answer: await open(signal), note: { status: 'bypass' }, paidByOthers: () => NOTHING }
-  }
-  if (look.kind === 'hit') {
-    return { answer: look.answer, note: { status: 'hit', ageSeconds: look.ageSeconds }, paidByOthers: () => 'all' }
   }
   const { joined, answer, paidByOthers } = await look.share(open, signal)
   return { answer, note: { status: joined ? 'join' : 'miss' }, paidByOthers }

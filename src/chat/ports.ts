@@ -3,10 +3,11 @@
  * made in src/wiring.ts and src/wiring/ only. Types alone: importing this file costs nothing at run time.
  */
 import type { ChatChunk, ChatRequest, TextRequest, TextResponse, Usage } from '../contract/chat-completion.ts'
+import type { Continuation } from '../contract/continuation.ts'
 import type { FilterFlag } from '../contract/filter-rules.ts'
 import type { Continue } from '../contract/inference-wire.ts'
-import type { PromptedChatRequest, PromptReference } from '../contract/prompt-template.ts'
-import type { AdapterKind, Capability, Condition, Continuation, Strategy } from '../contract/routing-config.ts'
+import type { PromptedChatRequest, PromptReference } from '../contract/prompted-chat.ts'
+import type { AdapterKind, Capability, Condition, Strategy } from '../contract/routing-config.ts'
 import type { Scope } from '../contract/scopes.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -117,14 +118,18 @@ export type RequestFacts = {
   promptChars: number
   metadata: Readonly<Record<string, string>>
   needs: ReadonlySet<Capability>
-  /** What begins alike, longest first: hashes of the beginnings of the prompt, in the tenant's name. Empty where affinity is off. */
+  /** What begins alike, longest first: hashes of the beginnings of the prompt, in the tenant's name. Reckoned when somebody looks: only where affinity is on. */
   prefixes: readonly string[]
 }
 
 export type Place = { country?: string; continent?: string; latitude?: number; longitude?: number }
 
 /** A request that is ready for any deployment: the alias is resolved, the seed is set. */
-export type AttemptCall = Omit<UpstreamCall, 'model' | 'timeouts' | 'continueFrom'> & { facts: RequestFacts }
+export type AttemptCall = Omit<UpstreamCall, 'model' | 'timeouts' | 'continueFrom'> & {
+  facts: RequestFacts
+  /** Grows by each call, so that they are known of a request that nobody answers, too. */
+  attempts?: AttemptRecord[]
+}
 
 /**
  * Asks deployments until one has begun to answer, and goes on elsewhere when it dies: the caller reads one stream. Rejects with the
@@ -137,6 +142,8 @@ export type AttemptRecord = {
   deploymentId: string
   model: string
   kind: 'first' | 'retry' | 'continuation'
+  /** How a continuation took the answer up. */
+  by?: Continuation
   /** Milliseconds since 1970. */
   startedAtMs: number
   /** From the call to its first event. */
@@ -215,14 +222,46 @@ export type TokenCounter = {
 /** Told of every completion, also of one whose caller hung up. Never throws, never waits. */
 export type Meter = {
   /** `alias` is what the caller wrote: an unknown one must not become a label. */
-  begin(alias: string, principal: Principal): MeterSpan
+  begin(alias: string, principal: Principal, note: RequestNote): MeterSpan
 }
 
-export type MeterSpan = {
-  firstToken(): void
-  /** Once. Usage is what the model reported, or undefined when it died before saying. */
-  end(outcome: { status: 'success' | 'error'; code?: ErrorCode; usage?: Usage }): void
+/** What there is to tell of a request beside who asks for what. */
+export type RequestNote = {
+  requestId: string
+  stream: boolean
+  /** What the body calls the caller's own user; never authority. */
+  endUser?: string | undefined
+  caller?: CallerNote | undefined
 }
+
+/** How a request came. */
+export type CallerNote = {
+  /** Method and pattern, as `POST /v1/messages`. */
+  endpoint: string
+  /** What the client calls itself. */
+  client?: string | undefined
+  /** Before its key was looked at. Milliseconds since 1970. */
+  arrivedAtMs: number
+}
+
+/** Steps of `complete` before a model is asked. */
+export type Step = 'alias' | 'prompt' | 'filter' | 'cache' | 'admission'
+
+export type MeterSpan = {
+  /** From here on it may take long: until its end the span gives signs of life. What never waits for a model needs none. */
+  waits(): void
+  /** This step is done. Absent where nobody asks. */
+  did?(step: Step): void
+  /** The calls for this request, none yet: the list grows, also where nobody answers. Absent where nobody asks. */
+  asks?(calls: readonly AttemptRecord[]): void
+  /** Who answers, and how the cache took part. Absent where nobody asks. */
+  opened?(completion: Pick<Completion, 'deployment' | 'cache'>): void
+  firstToken(): void
+  /** Once. Usage is what the model reported, or undefined when it died before saying. `costNano`: what was charged, nano-units of currency. */
+  end(outcome: MeterOutcome, costNano?: number): void
+}
+
+export type MeterOutcome = { status: 'success' | 'error'; code?: ErrorCode; usage?: Usage }
 
 /** What a request asks for, for those who decide whether its tenant, key or user may have it. */
 export type Demand = {
@@ -256,8 +295,8 @@ export type Reservation = {
    * store_unavailable when nobody can say.
    */
   cover(progress: Progress): true | Promise<Covered>
-  /** Once, however the answer ended. Undefined usage releases everything. Never throws, never waits. */
-  settle(usage: Usage | undefined): void
+  /** Once, however the answer ended. Undefined usage releases everything. Returns what was charged in nano-units, where anything was. Never throws, never waits. */
+  settle(usage: Usage | undefined): number | undefined
 }
 
 export type Progress = {
@@ -285,7 +324,11 @@ export type ContentFilter = {
    * `flags`, what the input filter found, and what was found here.
    */
   output(events: ModelEventStream, blocked: () => void, flags: readonly FilterFlag[]): ModelEventStream
+  /** The same for an answer that is all there. For the same list, without flags of the input, the same list. */
+  outputWhole(events: readonly ModelEvent[], flags: readonly FilterFlag[]): FilteredAnswer
 }
+
+export type FilteredAnswer = { events: readonly ModelEvent[]; isBlocked: boolean }
 
 export type FilteredRequest = { request: ModelRequest; flags: readonly FilterFlag[] }
 
@@ -324,7 +367,8 @@ export type CacheDirective = {
 }
 
 export type CacheLook =
-  | { kind: 'hit'; ageSeconds: number; answer: OpenedAnswer }
+  /** `whole`: all of its events, in the same list for whoever asks. */
+  | { kind: 'hit'; ageSeconds: number; answer: OpenedAnswer & { whole: readonly ModelEvent[] } }
   | {
       kind: 'miss'
       /**
@@ -377,6 +421,7 @@ export type CompleteCall = {
   signal: AbortSignal
   /** Absent: neither cached nor joined, as for whatever is stateful. */
   caching?: CacheDirective
+  caller?: CallerNote
   place?: Place
   conversationId?: string
 }
@@ -385,9 +430,19 @@ export type CompleteCall = {
 export type Completion = {
   deployment: { id: string; model: string }
   events: ModelEventStream
+  /**
+   * Of a remembered answer all that `events` has, paid and metered already: nothing has to be read. The same list whenever this answer is
+   * given under the same rules, so that what is made of it can be remembered by it.
+   */
+  whole?: readonly ModelEvent[]
   cache: CacheNote
+  /** Absent when the request named no template. */
+  prompt?: PromptNote
   attempts: readonly AttemptRecord[]
 }
+
+/** The version of a template that a label stood for when it was asked. */
+export type PromptNote = { id: string; version: number }
 
 /** How the cache took part; only a hit has an age. */
 export type CacheNote = { status: 'miss' | 'join' | 'bypass' } | { status: 'hit'; ageSeconds: number }

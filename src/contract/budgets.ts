@@ -1,9 +1,8 @@
 /** Budgets, prices and usage on the wire of `/admin`. Every amount is a whole number: tokens, nano-units of money, micro-units a million tokens. */
 import * as z from 'zod/mini'
+import { BUDGET_ID } from './budget-id.ts'
 import { MODEL_CHARS_MAX } from './chat-completion.ts'
-
-/** Period, unit, and the key where it is a key's: `day-tokens`, `month-cost-key_1`. */
-export const BUDGET_ID = /^(day|month)-(tokens|cost)(?:-([A-Za-z0-9_.:-]{1,64}))?$/
+import { momentSchema } from './moment.ts'
 
 export const budgetIdSchema = z
   .string()
@@ -25,12 +24,7 @@ export const putPriceSchema = z.strictObject({
 
 export const modelNameSchema = z.string().check(z.minLength(1), z.maxLength(MODEL_CHARS_MAX))
 
-const moment = z.optional(
-  z.pipe(
-    z.string().check(z.regex(/^\d{1,12}$/, 'must be a time in seconds since 1970, as 1764000000')),
-    z.transform((text: string) => Number(text) * 1_000),
-  ),
-)
+const moment = z.optional(momentSchema)
 /** Which rows of the log. */
 export const usageFilters = {
   /** From this moment on, and before that one: of the request's start. Milliseconds once they are parsed. */
@@ -40,7 +34,7 @@ export const usageFilters = {
   user_id: z.optional(z.string().check(z.minLength(1), z.maxLength(256))),
   model: z.optional(modelNameSchema),
 }
-export const usageGroupSchema = z.enum(['day', 'model', 'key'])
+export const usageGroupSchema = z.enum(['day', 'model', 'key', 'user'])
 
 export const usageCursorSchema = z.string().check(z.regex(/^\d{1,16}_.{1,128}$/, 'must be a `next` of this list'))
 export const versionCursorSchema = z.string().check(z.regex(/^\d{1,9}$/, 'must be a `next` of this list'))

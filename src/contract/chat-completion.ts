@@ -3,7 +3,9 @@
  * Unknown fields pass through to the model. Fields that OpenAI's clients send as null mean "not given".
  */
 import * as z from 'zod/mini'
+import type { Continuation } from './continuation.ts'
 import type { FilterFlag } from './filter-rules.ts'
+import { lazy } from './lazy.ts'
 
 /** Turns of a long agent's conversation; beyond it a request is a mistake or an attack. */
 export const MESSAGES_MAX = 4_096
@@ -17,21 +19,23 @@ export const STOP_TOKEN_IDS_MAX = 128
 /** The largest output limit any model accepts today, times four. */
 export const MAX_TOKENS_MAX = 1_048_576
 
-const contentPart = z.looseObject({ type: z.string().check(z.minLength(1), z.maxLength(64)) })
+const contentPart = () => z.looseObject({ type: z.string().check(z.minLength(1), z.maxLength(64)) })
 
-export const messageSchema = z.looseObject({
-  role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
-  content: z.nullish(z.union([z.string(), z.array(contentPart).check(z.maxLength(1_024))])),
-})
-export type Message = z.infer<typeof messageSchema>
+export const messageSchema = lazy(() =>
+  z.looseObject({
+    role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
+    content: z.nullish(z.union([z.string(), z.array(contentPart()).check(z.maxLength(1_024))])),
+  }),
+)
+export type Message = z.infer<ReturnType<typeof messageSchema>>
 
-export const streamOptionsSchema = z.looseObject({ include_usage: z.nullish(z.boolean()) })
+export const streamOptionsSchema = lazy(() => z.looseObject({ include_usage: z.nullish(z.boolean()) }))
 
 /** The fields that chat and text completions share. Each bound is what the engine can honour. */
-export const samplingShape = {
+export const samplingShape = lazy(() => ({
   model: z.string().check(z.minLength(1), z.maxLength(MODEL_CHARS_MAX)),
   stream: z.nullish(z.boolean()),
-  stream_options: z.nullish(streamOptionsSchema),
+  stream_options: z.nullish(streamOptionsSchema()),
   temperature: z.nullish(z.number().check(z.minimum(0), z.maximum(2))),
   top_p: z.nullish(z.number().check(z.gt(0), z.maximum(1))),
   /** vLLM's: 0 and -1 mean no limit. */
@@ -56,34 +60,38 @@ export const samplingShape = {
   max_tokens: z.nullish(z.int().check(z.minimum(1), z.maximum(MAX_TOKENS_MAX))),
   n: z.nullish(z.int().check(z.minimum(1), z.maximum(16))),
   return_token_ids: z.nullish(z.boolean()),
-}
+}))
 
-export const chatRequestSchema = z.looseObject({
-  ...samplingShape,
-  messages: z.array(messageSchema).check(z.minLength(1), z.maxLength(MESSAGES_MAX)),
-  max_completion_tokens: z.nullish(z.int().check(z.minimum(1), z.maximum(MAX_TOKENS_MAX))),
-  logprobs: z.nullish(z.boolean()),
-  top_logprobs: z.nullish(z.int().check(z.minimum(0), z.maximum(TOP_LOGPROBS_MAX))),
-  add_generation_prompt: z.nullish(z.boolean()),
-  continue_final_message: z.nullish(z.boolean()),
-})
-export type ChatRequest = z.infer<typeof chatRequestSchema>
+export const chatRequestSchema = lazy(() =>
+  z.looseObject({
+    ...samplingShape(),
+    messages: z.array(messageSchema()).check(z.minLength(1), z.maxLength(MESSAGES_MAX)),
+    max_completion_tokens: z.nullish(z.int().check(z.minimum(1), z.maximum(MAX_TOKENS_MAX))),
+    logprobs: z.nullish(z.boolean()),
+    top_logprobs: z.nullish(z.int().check(z.minimum(0), z.maximum(TOP_LOGPROBS_MAX))),
+    add_generation_prompt: z.nullish(z.boolean()),
+    continue_final_message: z.nullish(z.boolean()),
+  }),
+)
+export type ChatRequest = z.infer<ReturnType<typeof chatRequestSchema>>
 
-export const textRequestSchema = z.looseObject({
-  ...samplingShape,
-  /** 0 gives the prompt alone, with `echo`. */
-  max_tokens: z.nullish(z.int().check(z.minimum(0), z.maximum(MAX_TOKENS_MAX))),
-  /** How many of the likeliest tokens to tell of at each place; with 0 only the token that came. */
-  logprobs: z.nullish(z.int().check(z.minimum(0), z.maximum(TOP_LOGPROBS_MAX))),
-  echo: z.nullish(z.boolean()),
-  best_of: z.nullish(z.int().check(z.minimum(1), z.maximum(16))),
-  prompt: z.union([
-    z.string(),
-    z.array(z.string()).check(z.length(1)),
-    z.array(z.int().check(z.nonnegative())).check(z.minLength(1), z.maxLength(MAX_TOKENS_MAX)),
-  ]),
-})
-export type TextRequest = z.infer<typeof textRequestSchema>
+export const textRequestSchema = lazy(() =>
+  z.looseObject({
+    ...samplingShape(),
+    /** 0 gives the prompt alone, with `echo`. */
+    max_tokens: z.nullish(z.int().check(z.minimum(0), z.maximum(MAX_TOKENS_MAX))),
+    /** How many of the likeliest tokens to tell of at each place; with 0 only the token that came. */
+    logprobs: z.nullish(z.int().check(z.minimum(0), z.maximum(TOP_LOGPROBS_MAX))),
+    echo: z.nullish(z.boolean()),
+    best_of: z.nullish(z.int().check(z.minimum(1), z.maximum(16))),
+    prompt: z.union([
+      z.string(),
+      z.array(z.string()).check(z.length(1)),
+      z.array(z.int().check(z.nonnegative())).check(z.minLength(1), z.maxLength(MAX_TOKENS_MAX)),
+    ]),
+  }),
+)
+export type TextRequest = z.infer<ReturnType<typeof textRequestSchema>>
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'
 
@@ -119,8 +127,11 @@ export type ChatChunkChoice = {
   perigee?: ChoiceNote
 }
 
-/** What the edge says of a choice: which rules of the tenant's filter matched, in the request or in the answer. */
-export type ChoiceNote = { flags: FilterFlag[] }
+/** What the edge says of a choice: which rules of the tenant's filter matched, in the request or in the answer, and where it was joined. */
+export type ChoiceNote = { flags?: FilterFlag[]; joined?: Join[] }
+
+/** The deployment `from` died in the middle of the answer, and `to` took it up. */
+export type Join = { from: string; to: string; by: Continuation }
 
 /** The same of an answer that has no choices, and that its budget ended it. */
 export type AnswerNote = { flags?: FilterFlag[]; stop_reason?: 'insufficient_quota' }

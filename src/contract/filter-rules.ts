@@ -1,10 +1,7 @@
 /** A tenant's filter rules (requirements row E8) as `PUT /admin/filters/{name}` takes them. Our own shape, so strict. */
 import * as z from 'zod/mini'
 
-export const RULES_MAX = 64
 export const WORDS_PER_RULE_MAX = 20_000
-/** Of one tenant. Some 12 MB of memory in each isolate that serves it. */
-export const WORDS_MAX = 50_000
 /** UTF-16 code units: a phrase, not a passage. */
 export const WORD_CHARS_MAX = 64
 /** A row of D1 must stay under 2 MB. */

@@ -20,6 +20,8 @@ export const continueSchema = z.object({
   output_token_ids: z.array(tokenId).check(z.maxLength(CONTINUE_TOKENS_MAX)),
   /** UTF-16 code units of the answer's text that the caller already has; of a tool call its name and its arguments count. */
   sent_chars: z.int().check(z.nonnegative()),
+  /** Which of the answers to the prompt it was: each draws numbers of its own. Default 0. */
+  choice: z.optional(z.int().check(z.nonnegative(), z.maximum(15))),
 })
 export type Continue = z.infer<typeof continueSchema>
 

@@ -1,6 +1,7 @@
 /** `/admin/limits`: what a tenant allows whom, in a window of time. Strict: an unknown field is a mistake. */
 import * as z from 'zod/mini'
 import { MODEL_CHARS_MAX } from './chat-completion.ts'
+import { EACH } from './limit-each.ts'
 
 /**
  * Whose use is counted together. `tenant`: all of it. `key`, `user`: each key or user. `endpoint`: each user at each endpoint.
@@ -21,9 +22,6 @@ export const KINDS_OF: Readonly<Record<LimitDimension, readonly LimitKind[]>> = 
   endpoint: ['requests'],
   end_user: ['requests'],
 }
-
-/** For each that has no limit of its own. */
-export const EACH = '*'
 
 /** Beyond it nobody is limited; sums of it stay exact. */
 export const LIMIT_AMOUNT_MAX = 1_000_000_000_000

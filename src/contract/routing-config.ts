@@ -4,6 +4,8 @@
  */
 import * as z from 'zod/mini'
 import { MODEL_CHARS_MAX } from './chat-completion.ts'
+import { CONTINUATIONS } from './continuation.ts'
+import { AUTH_KINDS, PRESET_NAMES, QUIRKS } from './provider-presets.ts'
 
 /** As many as one table in the isolate's memory and one row of D1 hold with ease. */
 export const DEPLOYMENTS_MAX = 256
@@ -18,10 +20,6 @@ export type AdapterKind = (typeof ADAPTER_KINDS)[number]
 /** What a request may need of a deployment. */
 export const CAPABILITIES = ['tools', 'json_schema', 'vision', 'audio', 'logprobs', 'n'] as const
 export type Capability = (typeof CAPABILITIES)[number]
-
-/** How an answer that died elsewhere can be taken up, the best first. `instruct`: by a user turn that asks to go on. */
-export const CONTINUATIONS = ['token_ids', 'assistant', 'instruct'] as const
-export type Continuation = (typeof CONTINUATIONS)[number]
 
 export const deploymentIdSchema = z
   .string()
@@ -57,9 +55,18 @@ const headersSchema = z.record(
 )
 
 export const deploymentConfigSchema = z.strictObject({
-  adapter: z.enum(ADAPTER_KINDS),
+  /** Absent: the preset's, else openai. */
+  adapter: z.optional(z.enum(ADAPTER_KINDS)),
+  /** A known provider: what of url, path, auth, quirks and capabilities is not said here is taken from it. */
+  preset: z.optional(z.enum(PRESET_NAMES)),
   /** openai and inference: the base URL, without `/v1`. No user, password, query or fragment. */
   url: z.optional(z.url({ protocol: /^https?$/ }).check(z.maxLength(2_048))),
+  /** openai: between the URL and `/chat/completions`. Absent: `/v1`. */
+  path: z.optional(z.string().check(z.maxLength(256), z.regex(/^(\/[\w.-]+)*$/, 'must be empty, or as /openai/v1'))),
+  /** openai: the header that the secret is sent in. Absent: as bearer key. */
+  auth: z.optional(z.enum(AUTH_KINDS)),
+  /** openai: what is said differently to it. Absent: no_message_extras. */
+  quirks: z.optional(z.array(z.enum(QUIRKS)).check(z.maxLength(QUIRKS.length))),
   /** sagemaker: the endpoint's name, and the component where it has several. */
   endpoint: z.optional(z.string().check(z.regex(/^[A-Za-z0-9](-*[A-Za-z0-9]){0,62}$/))),
   inference_component: z.optional(z.string().check(z.regex(/^[A-Za-z0-9](-*[A-Za-z0-9]){0,62}$/))),
@@ -106,7 +113,10 @@ export const deploymentConfigSchema = z.strictObject({
   /** `false` takes it out without forgetting it. */
   enabled: z.optional(z.boolean()),
 })
-export type DeploymentConfig = z.infer<typeof deploymentConfigSchema>
+/** As it is stored and shown. */
+export type WrittenDeployment = z.infer<typeof deploymentConfigSchema>
+/** With what its preset says. */
+export type DeploymentConfig = WrittenDeployment & { adapter: AdapterKind }
 
 const names = (most: number) =>
   z.array(z.string().check(z.minLength(1), z.maxLength(256))).check(z.minLength(1), z.maxLength(most))

@@ -54,6 +54,19 @@ export const tokenRequestSchema = z.object({
   refresh_token: z.optional(z.string().check(z.minLength(1), z.maxLength(256))),
 })
 
+/** The present one may be older than the bounds of today. */
+export const passwordChangeSchema = z
+  .strictObject({
+    current: z.string().check(z.minLength(1), z.maxLength(PASSWORD_CHARS_MAX)),
+    new: passwordSchema,
+  })
+  .check(
+    z.refine((change) => change.new !== change.current, {
+      path: ['new'],
+      error: 'must be another than the present one',
+    }),
+  )
+
 export const logoutSchema = z.strictObject({ everywhere: z._default(z.boolean(), false) })
 
 /** What `after` looks like in the list of users. */

@@ -2,7 +2,7 @@
 import { answerNote } from '../chat/answer-note.ts'
 import { assembleChat } from '../chat/assemble.ts'
 import { complete } from '../chat/complete.ts'
-import type { CompletePorts, Principal, TokenCounter } from '../chat/ports.ts'
+import type { CompletePorts, Place, Principal, RequestNote, TokenCounter } from '../chat/ports.ts'
 import type { AnswerNote } from '../contract/chat-completion.ts'
 import { type ChatTurnRequest, TURN_CHARS_MAX } from '../contract/chat-turn.ts'
 import { AppError } from '../errors.ts'
@@ -23,9 +23,13 @@ export type AnswerCall = {
   requestId: string
   /** The alias to ask. */
   model: string
+  conversationId: string
+  place?: Place
   /** Of the user's committed item. */
   userSeq: number
   signal: AbortSignal
+  /** When its turn came. Milliseconds since 1970. */
+  arrivedAtMs: number
 }
 
 /** The note is for the caller alone: it is not kept. */
@@ -33,10 +37,18 @@ export type TurnAnswer = { body: Omit<AssistantBody, 'atMs'>; modelUsed: string;
 
 /** Rejects with an AppError when there is no whole answer. */
 export async function answerTurn(ports: AnswerPorts, store: ConversationStore, call: AnswerCall): Promise<TurnAnswer> {
-  return meteredTurn(ports.complete.meter, call, (meter) =>
+  const metered = { ...call, note: turnNote(call) }
+  return meteredTurn(ports.complete.meter, metered, (meter) =>
     fitAndAsk({ ...ports, complete: { ...ports.complete, meter } }, store, call, fitInput(store, call)),
   )
 }
+
+/** For the log of requests. */
+export function turnNote({ requestId, request, arrivedAtMs }: TurnTold): RequestNote {
+  return { requestId, stream: false, endUser: request.user_id, caller: { endpoint: 'POST /chat', arrivedAtMs } }
+}
+
+type TurnTold = { requestId: string; request: ChatTurnRequest; arrivedAtMs: number }
 
 async function fitAndAsk(
   ports: AnswerPorts,
@@ -83,7 +95,7 @@ function fitInput(store: ConversationStore, { request, model, userSeq }: AnswerC
 
 async function ask(
   ports: AnswerPorts,
-  { principal, request, requestId, model, userSeq, signal }: AnswerCall,
+  { principal, request, requestId, model, conversationId, place, userSeq, signal }: AnswerCall,
   fit: Fit,
 ): Promise<TurnAnswer> {
   const { model: _, max_tokens: __, ...sampling } = request.model_config ?? {}
@@ -100,6 +112,8 @@ async function ask(
     },
     requestId,
     signal,
+    conversationId,
+    ...(place ? { place } : {}),
   })
   const { choices, usage } = await assembleChat(completion.events, { tokenIds: false })
   const choice = choices[0]

@@ -4,12 +4,12 @@
  * What is stored, and why, is in docs/storage.md.
  */
 import { DurableObject } from 'cloudflare:workers'
-import type { Principal } from '../chat/ports.ts'
+import type { Place, Principal } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
 import type { Env } from '../env.ts'
 import { AppError, ERRORS, type ErrorCode, type ErrorValue, toAppError } from '../errors.ts'
 import { wire } from '../wiring.ts'
-import { answerTurn } from './answer-turn.ts'
+import { answerTurn, turnNote } from './answer-turn.ts'
 import { type ConversationStore, conversationStore } from './conversation-store.ts'
 import { failureItem } from './item-codec.ts'
 import { turnQueue } from './turn-queue.ts'
@@ -18,6 +18,8 @@ export type TurnCall = {
   principal: Principal
   request: ChatTurnRequest
   requestId: string
+  /** Where the caller is, for routing. */
+  place?: Place
   conversationId: string
   /** The id was made for this call: start the conversation. Otherwise it must be there. */
   isNew: boolean
@@ -88,9 +90,10 @@ export class Conversation extends DurableObject<Env> {
   }
 
   async #answer(call: TurnCall, userSeq: number): Promise<TurnResult> {
-    const { principal, request, requestId } = call
+    const { principal, request, requestId, conversationId, place } = call
     // Nobody can cancel a stored turn yet; the total time-out of the attempt ends it.
     const signal = new AbortController().signal
+    const arrivedAtMs = Date.now()
     const model = this.#modelOf(request)
     try {
       const { body, modelUsed, note } = await answerTurn(this.#wired, this.#store, {
@@ -98,8 +101,11 @@ export class Conversation extends DurableObject<Env> {
         request,
         requestId,
         model,
+        conversationId,
+        ...(place ? { place } : {}),
         userSeq,
         signal,
+        arrivedAtMs,
       })
       const nowMs = Date.now()
       this.#store.append({ kind: 'assistant', body: { ...body, atMs: nowMs } }, this.#expiryFrom(nowMs))
@@ -131,12 +137,13 @@ export class Conversation extends DurableObject<Env> {
   }
 
   /** Why this turn may not begin, if so. A conversation of somebody else looks like none at all. */
-  async #refusal({ principal, request, isNew }: TurnCall): Promise<TurnResult | undefined> {
+  async #refusal({ principal, request, requestId, isNew }: TurnCall): Promise<TurnResult | undefined> {
     const { models, meter } = this.#wired.complete
     const model = this.#modelOf(request)
     if ((await models.routeOf(model, principal.tenantId)) === undefined) {
       // A stateless request for it is counted by `complete`, which this one never reaches.
-      meter.begin(model, principal).end({ status: 'error', code: 'model_not_found' })
+      const note = turnNote({ request, requestId, arrivedAtMs: Date.now() })
+      meter.begin(model, principal, note).end({ status: 'error', code: 'model_not_found' })
       const message = 'There is no such model. GET /v1/models lists those there are.'
       return failed('model_not_found', message, 'model_config.model')
     }

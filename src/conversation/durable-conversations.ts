@@ -13,12 +13,13 @@ export function durableConversations(
   newId: () => string = newConversationId,
 ): Conversations {
   return {
-    async turn({ principal, request, requestId }) {
+    async turn(call) {
+      const { principal, request } = call
       const conversationId = request.conversation_id ?? newId()
       const isNew = request.conversation_id === undefined
       const object = namespace.getByName(`${principal.tenantId}/${conversationId}`)
       try {
-        return await object.runTurn({ principal, request, requestId, conversationId, isNew })
+        return await object.runTurn({ ...call, conversationId, isNew })
       } catch (cause) {
         throw new AppError('internal_error', 'The conversation broke off. Send the turn again.', { cause })
       }

@@ -15,6 +15,38 @@ export type OutputOptions = { blocked: () => void; flags: readonly FilterFlag[] 
 /** By hand rather than as a generator: `return` must reach the model while `next` still waits. */
 export function filterOutput(rules: CompiledRules, events: ModelEventStream, options: OutputOptions): ModelEventStream {
   const source = events[Symbol.asyncIterator]()
+  const filter = batchFilter(rules, options.flags)
+
+  const iterator: AsyncIterator<readonly ModelEvent[], undefined> = {
+    async next() {
+      for (;;) {
+        if (filter.isBlocked()) return { done: true, value: undefined }
+        const step = await source.next()
+        if (step.done) return { done: true, value: undefined }
+        const batch = filter.push(step.value)
+        if (filter.isBlocked()) {
+          options.blocked()
+          await source.return?.()
+        }
+        if (batch.length > 0) return { done: false, value: batch }
+      }
+    },
+    async return() {
+      await source.return?.()
+      return { done: true, value: undefined }
+    },
+  }
+  return { [Symbol.asyncIterator]: () => iterator }
+}
+
+type BatchFilter = {
+  /** What may go out of it, the same list when all of it may. After a block nothing is to be pushed any more. */
+  push(batch: readonly ModelEvent[]): readonly ModelEvent[]
+  isBlocked(): boolean
+}
+
+/** The filter of one answer, without waiting for anything. */
+export function batchFilter(rules: CompiledRules, inputFlags: readonly FilterFlag[]): BatchFilter {
   const states = new Map<number, ChoiceState>()
   let promptTokens = 0
   let isBlocked = false
@@ -55,7 +87,7 @@ export function filterOutput(rules: CompiledRules, events: ModelEventStream, opt
   /** The last event of a choice: with what was withheld where that tells nothing, and with the flags. */
   function ended(choice: Choice, state: ChoiceState, reason: FinishReason): Choice {
     state.ended = true
-    const flags = [...options.flags, ...flagsOf(rules, state.filter.counts(), 'output')]
+    const flags = [...inputFlags, ...flagsOf(rules, state.filter.counts(), 'output')]
     const mayTell = !state.filter.changed() && reason !== 'content_filter'
     const told = mayTell ? state.tokens.all() : {}
     if (flags.length === 0 && Object.keys(told).length === 0 && reason === choice.finish_reason) return choice
@@ -63,7 +95,7 @@ export function filterOutput(rules: CompiledRules, events: ModelEventStream, opt
       ...choice,
       ...told,
       finish_reason: reason,
-      ...(flags.length > 0 ? { perigee: { flags } } : {}),
+      ...(flags.length > 0 ? { perigee: { ...choice.perigee, flags } } : {}),
     }
   }
 
@@ -109,26 +141,7 @@ export function filterOutput(rules: CompiledRules, events: ModelEventStream, opt
     return allowed.length === batch.length && allowed.every((event, index) => event === batch[index]) ? batch : allowed
   }
 
-  const iterator: AsyncIterator<readonly ModelEvent[], undefined> = {
-    async next() {
-      for (;;) {
-        if (isBlocked) return { done: true, value: undefined }
-        const step = await source.next()
-        if (step.done) return { done: true, value: undefined }
-        const batch = filteredBatch(step.value)
-        if (isBlocked) {
-          options.blocked()
-          await source.return?.()
-        }
-        if (batch.length > 0) return { done: false, value: batch }
-      }
-    },
-    async return() {
-      await source.return?.()
-      return { done: true, value: undefined }
-    },
-  }
-  return { [Symbol.asyncIterator]: () => iterator }
+  return { push: filteredBatch, isBlocked: () => isBlocked }
 }
 
 /** With what it says filtered; the same object when that is the same. */

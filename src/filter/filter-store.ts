@@ -1,9 +1,10 @@
 /** Filter rules in D1 (migrations/0006_filters.sql). Each write also says in `change` that isolates must read again. */
-import type { FilterRule, FilterRules } from '../contract/filter-rules.ts'
-import { RULES_MAX, WORDS_MAX } from '../contract/filter-rules.ts'
+import { RULES_MAX, WORDS_MAX } from '../contract/filter-bounds.ts'
+import type { FilterRules } from '../contract/filter-rules.ts'
 import type { ExpectedVersion, FilterRuleStore } from '../http/ports.ts'
 import { whileStoreAnswers } from '../while-store-answers.ts'
 import { isFilterable } from './compile-rules.ts'
+import { ruleOf, storedRules } from './stored-rules.ts'
 
 type Row = { name: string; version: number; body: string; word_count: number; updated_at_ms: number }
 
@@ -47,18 +48,7 @@ export function filterStore({ db, now, changed }: Options): FilterStore {
   }
 
   return {
-    /** Raw failures: the directory decides what serves while D1 is down. */
-    async rulesOf(tenantId) {
-      const results = await db.batch([
-        db.prepare('SELECT version FROM filter_version WHERE tenant_id = ?').bind(tenantId),
-        db.prepare('SELECT name, body FROM filter_rule WHERE tenant_id = ? ORDER BY name').bind(tenantId),
-      ])
-      // Sound, here and below: the columns that were asked for.
-      const [version] = (results[0]?.results ?? []) as { version: number }[]
-      const rows = (results[1]?.results ?? []) as Pick<Row, 'name' | 'body'>[]
-      if (!version || rows.length === 0) return undefined
-      return { version: version.version, rules: rows.map(({ name, body }) => ({ name, ...ruleOf(body) })) }
-    },
+    rulesOf: (tenantId) => storedRules(db, tenantId),
 
     async list(tenantId, { limit, after = '' }) {
       // Words may be a megabyte a rule, and are not in a list.
@@ -138,9 +128,4 @@ function conditionOf(expected: ExpectedVersion, next: string) {
   if (expected === 'any') return { condition: 'TRUE', values: [] }
   if (expected === 'none') return { condition: `NOT EXISTS (${same})`, values: [] }
   return { condition: `EXISTS (${same} AND version = ${next})`, values: [expected] }
-}
-
-/** Sound: only what the schema let through is written. */
-function ruleOf(body: string): FilterRule {
-  return JSON.parse(body) as FilterRule
 }

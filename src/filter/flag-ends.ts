@@ -7,7 +7,7 @@ export function flagEnds(events: ModelEventStream, flags: readonly FilterFlag[])
   const iterator: AsyncIterator<readonly ModelEvent[], undefined> = {
     async next() {
       const step = await source.next()
-      return step.done ? { done: true, value: undefined } : { done: false, value: step.value.map(flagged) }
+      return step.done ? { done: true, value: undefined } : { done: false, value: flaggedEnds(step.value, flags) }
     },
     async return() {
       await source.return?.()
@@ -15,13 +15,15 @@ export function flagEnds(events: ModelEventStream, flags: readonly FilterFlag[])
     },
   }
   return { [Symbol.asyncIterator]: () => iterator }
+}
 
-  function flagged(event: ModelEvent): ModelEvent {
+export function flaggedEnds(events: readonly ModelEvent[], flags: readonly FilterFlag[]): ModelEvent[] {
+  return events.map((event) => {
     if (event.choices.every(({ finish_reason }) => finish_reason === null)) return event
     const choices = event.choices.map((choice) =>
-      choice.finish_reason === null ? choice : { ...choice, perigee: { flags: [...flags] } },
+      choice.finish_reason === null ? choice : { ...choice, perigee: { ...choice.perigee, flags: [...flags] } },
     )
     // Sound: each choice keeps its kind.
     return { ...event, choices } as ModelEvent
-  }
+  })
 }

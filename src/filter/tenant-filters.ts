@@ -3,12 +3,12 @@
  * request that sees a version waits for its compilation (docs/performance.md has the time): to go on under the rules before it would
  * let what has been forbidden since pass, in an isolate that was idle for however long.
  */
-import type { ContentFilter, Filters } from '../chat/ports.ts'
-import type { FilterRules } from '../contract/filter-rules.ts'
+import type { ContentFilter, FilteredAnswer, Filters, ModelEvent } from '../chat/ports.ts'
+import type { FilterFlag, FilterRules } from '../contract/filter-rules.ts'
 import { type CompiledRules, compileRules } from './compile-rules.ts'
 import { filterInput } from './filter-input.ts'
-import { filterOutput } from './filter-output.ts'
-import { flagEnds } from './flag-ends.ts'
+import { batchFilter, filterOutput } from './filter-output.ts'
+import { flagEnds, flaggedEnds } from './flag-ends.ts'
 
 /** In the compiled sets of an isolate together, some 30 MB; the set used longest ago goes first. */
 const KEPT_WORDS_MAX = 200_000
@@ -92,12 +92,30 @@ export function tenantFilters(sets: CompiledSets): Filters {
 }
 
 export function contentFilter({ input, output }: Pick<CompiledSet, 'input' | 'output'>): ContentFilter {
+  /** What these rules made of answers that are remembered, for as long as they are. */
+  const seen = new WeakMap<readonly ModelEvent[], FilteredAnswer>()
+
+  function filteredWhole(events: readonly ModelEvent[], flags: readonly FilterFlag[]): FilteredAnswer {
+    if (!output) return { events: flags.length === 0 ? events : flaggedEnds(events, flags), isBlocked: false }
+    const filter = batchFilter(output, flags)
+    const allowed = filter.push(events)
+    return { events: allowed, isBlocked: filter.isBlocked() }
+  }
+
   return {
     input: (request) => (input ? filterInput(input, request) : { request, flags: [] }),
     output(events, blocked, flags) {
       // Without rules for answers there may still be something to tell of the request.
       if (output) return filterOutput(output, events, { blocked, flags })
       return flags.length === 0 ? events : flagEnds(events, flags)
+    },
+    outputWhole(events, flags) {
+      if (flags.length > 0) return filteredWhole(events, flags)
+      const known = seen.get(events)
+      if (known) return known
+      const made = filteredWhole(events, flags)
+      seen.set(events, made)
+      return made
     },
   }
 }

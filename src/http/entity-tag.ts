@@ -7,7 +7,10 @@ export function entityTag(version: number): string {
   return `"${version}"`
 }
 
-/** By `If-Match` and `If-None-Match: *`. Throws invalid_request for what names no version of ours. */
+/**
+ * By `If-Match` and `If-None-Match: *`, the same on every route. Throws invalid_request (400) for what no version of ours could be called;
+ * a version that is not the present one is the store's to find: stale_write (412).
+ */
 export function expectedVersion(context: AppContext): ExpectedVersion {
   const match = context.req.header('if-match')
   const noneMatch = context.req.header('if-none-match')

@@ -3,9 +3,10 @@
  * Long, because it is a list of types with nothing between them: one place to see what HTTP asks of the rest.
  */
 
-import type { CompletePorts, Principal, TokenCounter } from '../chat/ports.ts'
+import type { AttemptRecord, CompletePorts, Place, Principal, TokenCounter } from '../chat/ports.ts'
 import type { ChatTurnRequest, ChatTurnResponse } from '../contract/chat-turn.ts'
 import type { FilterRule } from '../contract/filter-rules.ts'
+import type { Heartbeat, ServerLoad } from '../contract/heartbeat.ts'
 import type {
   IdentityProviderChange,
   IdentityProviderObject,
@@ -54,6 +55,12 @@ export type KeyAdmin = {
   revoke(call: KeyCall & { id: string }): Promise<KeyView>
 }
 
+/** Who may be named in what is set for one key. Rejects with store_unavailable. */
+export type KnownKeys = {
+  /** Whether principals of this tenant can have this `keyId`. Another tenant's key is as one that is not there. */
+  has(tenantId: string, keyId: string): Promise<boolean>
+}
+
 /** Tenants. Rejects with resource_not_found, already_exists, invalid_request, store_unavailable. */
 export type TenantAdmin = {
   create(input: CreateTenant): Promise<TenantView>
@@ -89,6 +96,11 @@ export type SignIn = {
   withRefreshToken(token: string): Promise<Grant>
   /** Ends the session of an access token that was accepted, or all of its user. Rejects with invalid_request for one that is not ours. */
   end(accessToken: string, everywhere: boolean): Promise<void>
+  /**
+   * For who holds an access token of ours and knows the present password; the user's other sessions end. Rejects with invalid_request,
+   * rate_limited, stale_write or store_unavailable.
+   */
+  changePassword(call: { accessToken: string; tenantId: string; current: string; next: string }): Promise<UserObject>
 }
 
 /**
@@ -120,6 +132,7 @@ export type Conversations = {
     principal: Principal
     request: ChatTurnRequest
     requestId: string
+    place?: Place
   }): Promise<{ ok: true; response: ChatTurnResponse } | { ok: false; error: ErrorValue }>
 }
 
@@ -155,6 +168,64 @@ export type LimitTable = {
   find(tenantId: string, id: string): Promise<Limit | undefined>
   change(tenantId: string, id: string, change: LimitChange): Promise<Limit | undefined>
   remove(tenantId: string, id: string): Promise<boolean>
+}
+
+/** Inference servers that announce themselves. */
+export type Heartbeats = {
+  /** When it was sent, in milliseconds since 1970. Throws not_configured where no secret is set, invalid_signature otherwise. `text`: the body. */
+  verify(signed: { time: string | undefined; signature: string | undefined; text: string }): number
+  /** Rejects with invalid_signature for one that came before, invalid_request for an address that may not be called, or store_unavailable. */
+  announce(heartbeat: Heartbeat, sentAtMs: number): Promise<void>
+}
+
+/** A server that announced itself and was heard of lately. */
+export type AnnouncedServer = {
+  deploymentId: string
+  instance: string
+  url: string
+  model: string
+  draining: boolean
+  load: ServerLoad
+  heardAgoMs: number
+}
+
+/** What a region knows of one deployment: its state, and why. */
+export type DeploymentHealth = {
+  id: string
+  /** `trying`: its time is over, and one call finds out. `busy`: it said when to come again. */
+  state: 'well' | 'open' | 'trying' | 'busy' | 'full' | 'draining'
+  /** One sentence. */
+  why: string
+  /** The error, or the outcome of the check, that opened it. */
+  code: string | undefined
+  /** Until then nothing is sent to it. */
+  closedForMs: number
+  /** How many times in a row it opened. */
+  openings: number
+  inFlight: number
+  inFlightMax: number | undefined
+  queued: number
+  queueMax: number
+  latencyMs: number | undefined
+  requestsPerSecond: number
+  failuresPerSecond: number
+  lastFailure: { code: string; atMs: number } | undefined
+  lastCheck: { ok: boolean; code: string; ms: number; atMs: number } | undefined
+}
+
+/** `waiting`: requests in queues, each once however many deployments would do. */
+export type RegionHealthRecord = {
+  region: string
+  deployments: DeploymentHealth[]
+  servers: AnnouncedServer[]
+  waiting: number
+}
+
+export type HealthReader = {
+  /** Of this region, or of another. Rejects with store_unavailable. */
+  read(region: string | undefined): Promise<RegionHealthRecord>
+  /** Where the isolate is, as its first request says: a continent as Cloudflare names it. Never waits. */
+  tellRegion(continent: unknown): void
 }
 
 /** Counters of all isolates as Prometheus text (exposition format 0.0.4). */
@@ -224,10 +295,9 @@ export type BudgetRecord = {
 export type BudgetAdmin = {
   list(tenantId: string, page: PageRequest): Promise<Page<BudgetRecord>>
   get(tenantId: string, id: string): Promise<BudgetRecord | undefined>
-  /** `version`: only if that one is there. */
-  put(tenantId: string, id: string, limit: number, version?: number): Promise<BudgetRecord>
-  /** Whether there was one. */
-  remove(tenantId: string, id: string): Promise<boolean>
+  /** Rejects with stale_write when something else is there than was expected. */
+  put(tenantId: string, id: string, limit: number, expected: ExpectedVersion): Promise<BudgetRecord>
+  remove(tenantId: string, id: string, expected: ExpectedVersion): Promise<'deleted' | 'missing' | 'stale'>
 }
 
 /** Micro-units of the installation's currency for a million tokens. */
@@ -274,10 +344,10 @@ export type UsageQuery = PageRequest & {
   model?: string | undefined
 }
 
-export type UsageSumQuery = Omit<UsageQuery, 'after'> & { by: 'day' | 'model' | 'key' }
+export type UsageSumQuery = Omit<UsageQuery, 'after'> & { by: 'day' | 'model' | 'key' | 'user' }
 
 export type UsageSum = {
-  /** A day as 2026-11-24, a model or a key. */
+  /** A day as 2026-11-24, a model, a key or a user. Empty: of requests without a user. */
   name: string
   requests: number
   promptTokens: number
@@ -290,6 +360,62 @@ export type UsageSum = {
 export type UsageReader = {
   list(tenantId: string, query: UsageQuery): Promise<Page<UsageRecord>>
   sums(tenantId: string, query: UsageSumQuery): Promise<Page<UsageSum>>
+}
+
+/** One completion, without what was said. Undefined is what was never known: a model that was not asked, tokens that nobody told. */
+export type RequestRecord = {
+  id: string
+  requestId: string
+  endpoint?: string
+  client?: string
+  keyId: string
+  userId?: string
+  /** The alias as the caller wrote it. */
+  model: string
+  deployment?: { id: string; model: string }
+  status: number
+  /** `ok`, or an error code. */
+  code: string
+  cache?: string
+  stream: boolean
+  promptTokens?: number
+  cachedTokens?: number
+  completionTokens?: number
+  costNano?: number
+  startedAtMs: number
+  /** From the start. */
+  firstTokenMs?: number
+  totalMs: number
+  attempts: number
+  continued: boolean
+}
+
+export type RequestDetails = RequestRecord & {
+  /** Milliseconds of each step that was reached, in their order. */
+  stages: Readonly<Record<string, number>>
+  calls: readonly AttemptRecord[]
+}
+
+/** `status`: `ok`, `error`, or one as 429. `attempts`: at least so many. */
+export type RequestQuery = PageRequest & {
+  fromMs?: number | undefined
+  toMs?: number | undefined
+  keyId?: string | undefined
+  userId?: string | undefined
+  model?: string | undefined
+  requestId?: string | undefined
+  status?: string | undefined
+  code?: string | undefined
+  cache?: string | undefined
+  attempts?: number | undefined
+}
+
+/** Every completion of a tenant, seconds after it ended. Rejects with store_unavailable. */
+export type RequestReader = {
+  /** Newest first. */
+  list(tenantId: string, query: RequestQuery): Promise<Page<RequestRecord>>
+  /** By its id, or the newest with this request id. */
+  find(tenantId: string, id: string): Promise<RequestDetails | undefined>
 }
 
 /** A tenant's filter rules as they are stored. Rejects with store_unavailable. */
@@ -375,29 +501,39 @@ export type HttpSettings = {
   defaultModel: string
 }
 
-/** Everything the HTTP layer may use, made once per isolate by src/wiring.ts. */
-export type HttpPorts = {
+/** What middleware and the routes of the request path may use, made once per isolate by src/wiring.ts. */
+export type RequestPorts = {
   complete: CompletePorts
   tokenCounter: TokenCounter
   keys: Keys
   accessTokens: AccessTokens
+  /** SHA-256 as 64 lower-case hexadecimal digits: how `keys` knows a key. */
+  sha256Hex(text: string): string
+  conversations: Conversations
+  limits: RequestLimits
+  metrics: MetricsReader
+  heartbeats: Heartbeats
+  health: HealthReader
+  moderations: Moderations
+  settings: HttpSettings
+}
+
+/** What only routes that are loaded when first asked for may use: src/wiring/control-plane.ts. */
+export type ControlPorts = {
   signIn: SignIn
   users: Users
   identityProviders: IdentityProviders
-  /** SHA-256 as 64 lower-case hexadecimal digits: how `keys` knows a key. */
-  sha256Hex(text: string): string
   keyAdmin: KeyAdmin
+  knownKeys: KnownKeys
   tenantAdmin: TenantAdmin
-  conversations: Conversations
-  limits: RequestLimits
   limitTable: LimitTable
-  metrics: MetricsReader
   promptLibrary: PromptLibrary
   budgets: BudgetAdmin
   prices: PriceAdmin
   usage: UsageReader
+  requests: RequestReader
   filterRules: FilterRuleStore
-  moderations: Moderations
   routing: RoutingAdmin
-  settings: HttpSettings
 }
+
+export type HttpPorts = RequestPorts & ControlPorts

@@ -1,5 +1,5 @@
 /** The query string of a request, checked against the route's schema. A name that is given twice, or is not known, is a mistake. */
-import type * as z from 'zod/mini'
+import * as z from 'zod/mini'
 import { AppError } from '../errors.ts'
 import { invalidRequest } from './invalid-request.ts'
 import type { AppContext } from './route.ts'
@@ -15,4 +15,11 @@ export function readQuery<Schema extends z.ZodMiniType>(context: AppContext, sch
   const parsed = schema.safeParse(query)
   if (!parsed.success) throw invalidRequest(parsed.error.issues, query)
   return parsed.data
+}
+
+const NOTHING = z.strictObject({})
+
+/** For routes whose query says nothing: what is written there and has no effect is a mistake, too. */
+export function refuseQuery(context: AppContext): void {
+  readQuery(context, NOTHING)
 }

@@ -19,13 +19,13 @@ export function readText(context: AppContext): Promise<string> {
 }
 
 async function readBounded(request: Request, bytesMax: number): Promise<string> {
-  if (!request.body) return ''
   // With a length the frame itself is bounded, and the platform reads it in one go.
   if (request.headers.has('content-length')) {
     const bytes = await unlessCut(request.arrayBuffer())
     if (bytes.byteLength > bytesMax) throw bodyTooLarge(bytesMax)
-    return decoded(strictUtf8(), bytes)
+    return decoded(wholeUtf8, bytes)
   }
+  if (!request.body) return ''
   const utf8 = strictUtf8()
   const reader = request.body.getReader()
   let text = ''
@@ -41,6 +41,9 @@ async function readBounded(request: Request, bytesMax: number): Promise<string> 
     text += decoded(utf8, value, { stream: true })
   }
 }
+
+/** For bodies that are all there: without `stream` a decoder remembers nothing, whatever it was given. */
+const wholeUtf8 = strictUtf8()
 
 /** RFC 8259 8.1: JSON is UTF-8. A decoder that mends would have the model read other words than were sent. */
 function strictUtf8(): TextDecoder {

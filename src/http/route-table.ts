@@ -10,6 +10,7 @@ import {
   rollBackConfig,
 } from './routes/admin-config.ts'
 import { deleteFilter, getFilter, listFilters, putFilter } from './routes/admin-filters.ts'
+import { adminHealth } from './routes/admin-health.ts'
 import {
   changeIdentityProvider,
   createIdentityProvider,
@@ -20,10 +21,12 @@ import {
 import { createKey, getKey, listKeys, patchKey, revokeKey, rotateKey } from './routes/admin-keys.ts'
 import { deleteModelAlias, getModelAlias, listModelAliases, putModelAlias } from './routes/admin-models.ts'
 import { listPrices, listPriceVersions, putPrice } from './routes/admin-prices.ts'
+import { listRequests, retrieveRequest } from './routes/admin-requests.ts'
 import { deleteDeployment, getDeployment, listDeployments, putDeployment } from './routes/admin-routes.ts'
 import { createTenant, deleteTenant, getTenant, listTenants, patchTenant } from './routes/admin-tenants.ts'
 import { listUsage, sumUsage } from './routes/admin-usage.ts'
 import { changeUser, createUser, deleteUser, listUsers, retrieveUser } from './routes/admin-users.ts'
+import { authPassword } from './routes/auth-password.ts'
 import { authRegister } from './routes/auth-register.ts'
 import { authLogout, authMe } from './routes/auth-session.ts'
 import { authToken } from './routes/auth-token.ts'
@@ -31,6 +34,7 @@ import { chat } from './routes/chat.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { completions } from './routes/completions.ts'
 import { docs } from './routes/docs.ts'
+import { endpointHeartbeat } from './routes/endpoint-heartbeat.ts'
 import { generate } from './routes/generate.ts'
 import { health } from './routes/health.ts'
 import { changeLimit, createLimit, deleteLimit, listLimits, retrieveLimit } from './routes/limits.ts'
@@ -87,6 +91,8 @@ export const routes: readonly Route[] = [
   putPrice,
   listUsage,
   sumUsage,
+  listRequests,
+  retrieveRequest,
   moderations,
   listFilters,
   getFilter,
@@ -121,6 +127,7 @@ export const routes: readonly Route[] = [
   authRegister,
   authMe,
   authLogout,
+  authPassword,
   createUser,
   listUsers,
   retrieveUser,
@@ -136,6 +143,8 @@ export const routes: readonly Route[] = [
   retrieveLimit,
   changeLimit,
   deleteLimit,
+  adminHealth,
+  endpointHeartbeat,
   metrics,
   health,
   openapi,
@@ -143,4 +152,12 @@ export const routes: readonly Route[] = [
 ]
 
 /** All that needs no key. A route that says `access: 'open'` and is not here fails a test, so that none becomes open by a slip. */
-export const OPEN_ROUTES: readonly string[] = ['/auth/token', '/auth/register', '/health', '/openapi.json', '/docs']
+export const OPEN_ROUTES: readonly string[] = [
+  '/auth/token',
+  '/auth/register',
+  // Signed: the secret is the key.
+  '/endpoints/heartbeat',
+  '/health',
+  '/openapi.json',
+  '/docs',
+]

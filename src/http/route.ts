@@ -32,6 +32,8 @@ export type Route = {
 export type AppVariables = {
   ports: HttpPorts
   requestId: string
+  /** When the Worker was called. Milliseconds since 1970. */
+  arrivedAtMs: number
   /** Absent on routes that are not found. */
   route?: Route
   /** Set by authentication: present on every route that is not open. */
@@ -42,6 +44,8 @@ export type AppVariables = {
   model?: string
   /** What went wrong, for the access log. */
   failure?: AppError
+  /** The response was made with the headers of its request and its limits: each that is added to it later is a call of the platform. */
+  hasHeaders?: true
   /** A response that streams sets it: resolves when the last byte is out or the caller is gone, with the error if any. Never rejects. */
   ending?: Promise<AppError | undefined>
 }

@@ -17,8 +17,11 @@ export function isolateLimits(options: {
   defaultsOf: (principal: Principal) => readonly LimitRule[]
   waitUntil: (promise: Promise<unknown>) => void
   nowMs?: () => number
+  /** The clock's own timers, for who simulates it. */
+  sleep?: (ms: number) => Promise<void>
+  every?: (intervalMs: number, call: () => void) => () => void
 }): { requests: RequestLimits; admission: Admission } {
-  const { store, rulesOf, defaultsOf, waitUntil, nowMs = Date.now } = options
+  const { store, rulesOf, defaultsOf, waitUntil, nowMs = Date.now, sleep = slept, every = interval } = options
   const plans = limitPlans(defaultsOf)
   const windows = leasedWindows({ store, nowMs, sleep, waitUntil })
   const streams = leasedStreams({ store, nowMs, sleep, waitUntil, every, newHolderId: () => crypto.randomUUID() })
@@ -28,11 +31,11 @@ export function isolateLimits(options: {
   }
 }
 
-function sleep(ms: number): Promise<void> {
+function slept(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-function every(intervalMs: number, call: () => void): () => void {
+function interval(intervalMs: number, call: () => void): () => void {
   const timer = setInterval(call, intervalMs)
   return () => clearInterval(timer)
 }

@@ -21,7 +21,9 @@ export const LEASE_MS = 30_000
 const RENEW_EVERY_MS = 10_000
 /** A part of the limit that an isolate may keep to spare while it answers. */
 const SPARE_SHARES = 25
-const SPARE_MAX = 8
+/** Of what runs: how much the number of answers swings from one second to the next by chance, and grows. */
+const SPARE_OF_RUNNING = 1 / 8
+const SPARE_MIN = 8
 /** What was refused is not asked for again before. */
 const BACK_OFF_MS = 250
 /** Policy when the store fails: the places that it last gave, for a minute; then closed. */
@@ -185,8 +187,9 @@ export function leasedStreams(options: {
   }
 }
 
-function spareOf({ counter }: Lease): number {
-  return Math.min(SPARE_MAX, Math.floor(counter.amount / SPARE_SHARES))
+function spareOf({ counter, running }: Lease): number {
+  const wanted = SPARE_MIN + Math.ceil(running * SPARE_OF_RUNNING)
+  return Math.min(wanted, Math.floor(counter.amount / SPARE_SHARES))
 }
 
 function newLease(counter: Counter): Lease {

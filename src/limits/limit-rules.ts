@@ -1,5 +1,6 @@
 /** Which limits there are, and which of them hold for whom. Pure. */
-import { EACH, type LimitDimension, type LimitKind } from '../contract/limits.ts'
+import { EACH } from '../contract/limit-each.ts'
+import type { LimitDimension, LimitKind } from '../contract/limits.ts'
 
 export type LimitRule = {
   dimension: LimitDimension

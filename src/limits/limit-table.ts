@@ -1,12 +1,6 @@
 /** The limits that a tenant has set, in D1. Each write tells the isolates by a row of `change` in the same batch. */
-import {
-  EACH,
-  type Limit,
-  type LimitChange,
-  type LimitDimension,
-  type LimitKind,
-  type NewLimit,
-} from '../contract/limits.ts'
+import { EACH } from '../contract/limit-each.ts'
+import type { Limit, LimitChange, LimitDimension, LimitKind, NewLimit } from '../contract/limits.ts'
 import { unixSeconds } from '../contract/unix-seconds.ts'
 import { AppError } from '../errors.ts'
 import type { LimitTable } from '../http/ports.ts'

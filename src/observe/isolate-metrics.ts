@@ -1,5 +1,5 @@
 /** This isolate's counting: the meter for completions, the reader for `GET /metrics`, and the reports between the two. */
-import type { Meter } from '../chat/ports.ts'
+import type { AttemptRecord, Meter } from '../chat/ports.ts'
 import type { MetricsReader } from '../http/ports.ts'
 import { type MetricsCollector, metricsFlush } from './metrics-flush.ts'
 import { metricsRegistry } from './metrics-registry.ts'
@@ -15,7 +15,7 @@ export function isolateMetrics(options: {
   collector: () => MetricsCollector
   waitUntil: (promise: Promise<unknown>) => void
   nowMs?: () => number
-}): { meter: Meter; reader: MetricsReader } {
+}): { meter: Meter; countCall: (record: AttemptRecord) => void; reader: MetricsReader } {
   const nowMs = options.nowMs ?? Date.now
   const registry = metricsRegistry()
   const meter = registryMeter({ registry, isKnown: options.isKnown, nowMs, every, touched: () => flush.soon() })
@@ -28,7 +28,7 @@ export function isolateMetrics(options: {
     sleep,
     newIsolateId: () => crypto.randomUUID(),
   })
-  return { meter, reader: flush }
+  return { meter, countCall: meter.attempt, reader: flush }
 }
 
 function every(intervalMs: number, call: () => void): () => void {

@@ -32,6 +32,16 @@ export const METRICS = {
     help: 'Tokens as the model reported them, by direction: input or output.',
     labels: ['model', 'direction'],
   },
+  llm_calls_total: {
+    type: 'counter',
+    help: 'Calls of deployments that ended. The kind is first, retry or continuation, the code ok or the error code of docs/errors.md.',
+    labels: ['deployment', 'kind', 'code'],
+  },
+  llm_joins_total: {
+    type: 'counter',
+    help: 'Answers that another deployment took up, by how: token_ids, assistant or instruct.',
+    labels: ['by'],
+  },
   llm_requests_in_flight: {
     type: 'gauge',
     help: 'Completions under way in isolates heard of in the last minute.',

@@ -9,11 +9,18 @@ export type MetricsRegistry = {
   takeChanges(): MetricChange[]
 }
 
+/** Made seven times a request. Not ambiguous: of each metric only one label, the alias, may have a line break in it. */
+function keyOf(metric: string, labelValues: readonly string[], field: string): string {
+  let key = `${metric}\n${field}`
+  for (const label of labelValues) key += `\n${label}`
+  return key
+}
+
 export function metricsRegistry(): MetricsRegistry {
   let changes = new Map<string, MetricChange>()
 
   function change(metric: string, labelValues: readonly string[], field: string, amount: number): void {
-    const key = JSON.stringify([metric, field, ...labelValues])
+    const key = keyOf(metric, labelValues, field)
     const known = changes.get(key)
     if (known) known.amount += amount
     else changes.set(key, { metric, labelValues, field, amount })

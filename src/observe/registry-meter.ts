@@ -1,5 +1,5 @@
 /** The Meter port over this isolate's registry: one span per completion. */
-import type { Meter, MeterSpan } from '../chat/ports.ts'
+import type { AttemptRecord, Meter, MeterSpan } from '../chat/ports.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
 
 /** A request that never ends must not cost one report a second, and an isolate must be heard of well within IN_FLIGHT_HEARD_MS. */
@@ -15,6 +15,8 @@ const UNKNOWN_MODEL = 'unknown'
 export type InFlight = (readonly [model: string, count: number])[]
 
 export type RegistryMeter = Meter & {
+  /** A call of a deployment has ended, also one that its caller never heard of. */
+  attempt(record: AttemptRecord): void
   /** Completions under way by model; models seen before stay in it with 0. */
   inFlight(): InFlight
 }
@@ -44,13 +46,19 @@ export function registryMeter(options: {
       let ended = false
       spans.add(span)
       modelsSeen.add(model)
-      const stopHeartbeat = every(HEARTBEAT_EVERY_MS, () => {
-        span.aliveAtMs = nowMs()
-        touched()
-      })
+      let stopHeartbeat = () => {}
       touched()
 
       return {
+        waits() {
+          if (ended) return
+          stopHeartbeat()
+          stopHeartbeat = every(HEARTBEAT_EVERY_MS, () => {
+            span.aliveAtMs = nowMs()
+            touched()
+          })
+        },
+
         firstToken() {
           if (sawToken) return
           sawToken = true
@@ -73,6 +81,12 @@ export function registryMeter(options: {
           touched()
         },
       }
+    },
+
+    attempt({ deploymentId, kind, code, by, firstTokenMs }) {
+      registry.add('llm_calls_total', [deploymentId, kind, code ?? 'ok'], 1)
+      if (by !== undefined && firstTokenMs !== undefined) registry.add('llm_joins_total', [by], 1)
+      touched()
     },
 
     inFlight() {

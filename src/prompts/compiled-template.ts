@@ -1,6 +1,7 @@
 /** A template that was checked and parsed, ready to be filled. Plain data. */
 import type { ChatRequest } from '../contract/chat-completion.ts'
-import type { Template, Variable, VariableValue } from '../contract/prompt-template.ts'
+import type { Template, Variable } from '../contract/prompt-template.ts'
+import type { VariableValue } from '../contract/prompted-chat.ts'
 import { AppError } from '../errors.ts'
 import { parseTemplateText, type TemplateText, variablesIn } from './template-text.ts'
 import { variableText } from './variable-text.ts'

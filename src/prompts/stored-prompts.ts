@@ -1,6 +1,6 @@
 /** The request path's view of the templates: a label or version becomes messages. Synchronous once the isolate knows the template. */
 import type { Prompts, RenderedPrompt } from '../chat/ports.ts'
-import type { PromptReference } from '../contract/prompt-template.ts'
+import type { PromptReference } from '../contract/prompted-chat.ts'
 import { AppError } from '../errors.ts'
 import { BUILT_IN_TEMPLATES } from './built-in-templates.ts'
 import { type CompiledTemplate, compileTemplate, fillTemplate } from './compiled-template.ts'

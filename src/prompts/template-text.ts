@@ -2,7 +2,7 @@
  * The text of a template's message: literal text, and `{{name}}` where a variable goes. `\{{` is two braces. Parsed once, filled in one
  * pass: what a variable says is never read as template text again, so it cannot name another variable, nor become another message.
  */
-import { VARIABLE_NAME } from '../contract/prompt-template.ts'
+import { VARIABLE_NAME } from '../contract/prompted-chat.ts'
 
 /** Plain data: it is remembered, and may be kept as JSON. */
 export type TemplateText = readonly (string | { variable: string })[]

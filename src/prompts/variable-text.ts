@@ -1,5 +1,6 @@
 /** The value of a variable as text, or what is wrong with it: a sentence's end that begins with "must". */
-import type { Variable, VariableValue } from '../contract/prompt-template.ts'
+import type { Variable } from '../contract/prompt-template.ts'
+import type { VariableValue } from '../contract/prompted-chat.ts'
 
 export type ValueText = { ok: true; text: string } | { ok: false; problem: string }
 

@@ -1,37 +1,30 @@
 /** What the schema of the routing document cannot say: names that must be there, what each adapter needs, where addresses may lead. Pure. */
+import { PRESETS } from '../contract/provider-presets.ts'
 import {
   type AdapterKind,
   CONFIG_BYTES_MAX,
   DEPLOYMENTS_MAX,
-  type DeploymentConfig,
   MODELS_MAX,
   type ModelConfig,
   type RoutingConfig,
+  type WrittenDeployment,
 } from '../contract/routing-config.ts'
 import type { FieldProblem } from '../errors.ts'
 import { baseUrlProblem, type UrlRules } from './base-url.ts'
+import type { KindRules } from './kind-rules.ts'
+import { hasPlaceholder, withPreset } from './with-preset.ts'
 
 /** So many are told; who has made more mistakes than that finds the others with the next try. */
 export const PROBLEMS_MAX = 100
 
 export type CheckRules = UrlRules & {
-  /** Those that this release can make. */
-  adapters: ReadonlySet<AdapterKind>
+  adapters: Readonly<Record<AdapterKind, KindRules>>
   /** Whether the Worker has a secret of that name. Its value is nobody's business here. */
   hasSecret(name: string): boolean
 }
 
-type Fields = readonly (keyof DeploymentConfig)[]
-const NEEDS: Readonly<Record<AdapterKind, Fields>> = {
-  openai: ['url'],
-  inference: ['url'],
-  sagemaker: ['endpoint', 'region'],
-}
-const TAKES_NOT: Readonly<Record<AdapterKind, Fields>> = {
-  openai: ['endpoint', 'inference_component'],
-  inference: ['endpoint', 'inference_component'],
-  sagemaker: ['url'],
-}
+/** What SageMaker is asked with where a deployment names no secret: src/upstream/aws-credentials.ts. */
+const AWS_SECRETS = ['UPSTREAM_AWS_ACCESS_KEY_ID', 'UPSTREAM_AWS_SECRET_ACCESS_KEY'] as const
 
 /** All mistakes, each by the path of its field; empty when the document may hold. */
 export function checkConfig(config: RoutingConfig, rules: CheckRules): FieldProblem[] {
@@ -64,25 +57,36 @@ function sizeProblems(config: RoutingConfig): FieldProblem[] {
   return problems
 }
 
-function deploymentProblems(deployment: DeploymentConfig, rules: CheckRules): FieldProblem[] {
+function deploymentProblems(written: WrittenDeployment, rules: CheckRules): FieldProblem[] {
+  const deployment = withPreset(written)
   const { adapter, url, secret } = deployment
   const problems: FieldProblem[] = []
-  if (!rules.adapters.has(adapter)) {
-    const known = [...rules.adapters].join(', ')
-    problems.push({ param: 'adapter', detail: `must be one of ${known}: this release has no other` })
+  if (!Object.hasOwn(rules.adapters, adapter)) {
+    return [{ param: 'preset', detail: `must be another: this release has no adapter ${adapter}` }]
   }
-  for (const field of NEEDS[adapter]) {
-    if (deployment[field] === undefined) problems.push({ param: field, detail: `must be given for ${adapter}` })
+  const { needs, takesNot } = rules.adapters[adapter]
+  for (const field of needs) {
+    if (deployment[field] === undefined) problems.push({ param: field, detail: mustBeGiven(field, written, adapter) })
   }
-  for (const field of TAKES_NOT[adapter]) {
-    if (deployment[field] !== undefined) problems.push({ param: field, detail: `must not be given for ${adapter}` })
+  for (const field of takesNot) {
+    if (written[field] !== undefined) problems.push({ param: field, detail: `must not be given for ${adapter}` })
   }
   const wrongUrl = url === undefined ? undefined : baseUrlProblem(url, rules)
   if (wrongUrl !== undefined) problems.push({ param: 'url', detail: wrongUrl })
   if (secret !== undefined && !rules.hasSecret(secret)) {
     problems.push({ param: 'secret', detail: 'must name a secret that the Worker has: `wrangler secret put` it first' })
   }
+  if (adapter === 'sagemaker' && secret === undefined && !AWS_SECRETS.every(rules.hasSecret)) {
+    problems.push({ param: 'secret', detail: `must be given: the Worker lacks ${AWS_SECRETS.join(' or ')}` })
+  }
   return problems
+}
+
+function mustBeGiven(field: string, { preset }: WrittenDeployment, adapter: AdapterKind): string {
+  const url = preset && PRESETS[preset].url
+  return field === 'url' && url && hasPlaceholder(url)
+    ? `must be given for ${preset}, as ${url}`
+    : `must be given for ${adapter}`
 }
 
 function modelProblems({ targets, canary }: ModelConfig, { deployments }: RoutingConfig): FieldProblem[] {

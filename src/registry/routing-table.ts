@@ -3,25 +3,21 @@
  * same in the next version stays the same object, and so does a route as long as its version is.
  */
 import type { Deployment, ListedModel, Route, Target, Timeouts, TokenCounter, Upstream } from '../chat/ports.ts'
-import {
-  type AdapterKind,
-  type Capability,
-  CONTINUATIONS,
-  type Continuation,
-  type DeploymentConfig,
-  type ModelConfig,
-  type RoutingConfig,
+import { CONTINUATIONS } from '../contract/continuation.ts'
+import type {
+  AdapterKind,
+  Capability,
+  DeploymentConfig,
+  ModelConfig,
+  RoutingConfig,
 } from '../contract/routing-config.ts'
+import type { KindRules } from './kind-rules.ts'
+import { withPreset } from './with-preset.ts'
 
 /** The first release of models that are configured without a time of their own. Seconds since 1970, as OpenAI's list wants it. */
 const CREATED_AT = 1_764_000_000
 
 const CAPABILITIES: readonly Capability[] = ['tools', 'json_schema', 'logprobs', 'n']
-const CONTINUES: Readonly<Record<AdapterKind, readonly Continuation[]>> = {
-  inference: ['token_ids'],
-  openai: ['instruct'],
-  sagemaker: ['instruct'],
-}
 /** As many as are served in that time by a replica of some slots; who would wait longer is better told so at once. */
 const QUEUE = { length: 100, waitMs: 10_000 } as const
 const SPILL = 1.5
@@ -45,11 +41,13 @@ export type KnownModel = {
   listed: ListedModel
 }
 
-export type KnownDeployment = { deployment: Deployment; counter: TokenCounter | undefined }
+export type KnownDeployment = { deployment: Deployment; counter: TokenCounter | undefined; config: DeploymentConfig }
 
 export type RoutingTables = (number: number, config: RoutingConfig) => RoutingTable
 
-export function routingTables(options: { makeAdapter: MakeAdapter; timeouts: Timeouts }): RoutingTables {
+type Options = { adapters: Readonly<Record<AdapterKind, KindRules>>; makeAdapter: MakeAdapter; timeouts: Timeouts }
+
+export function routingTables(options: Options): RoutingTables {
   let made = new Map<string, { text: string; known: KnownDeployment }>()
 
   return (number, config) => {
@@ -57,7 +55,7 @@ export function routingTables(options: { makeAdapter: MakeAdapter; timeouts: Tim
     for (const [id, deployment] of Object.entries(config.deployments)) {
       const text = JSON.stringify(deployment)
       const before = made.get(id)
-      next.set(id, before?.text === text ? before : { text, known: deploymentOf(id, deployment, options) })
+      next.set(id, before?.text === text ? before : { text, known: deploymentOf(id, withPreset(deployment), options) })
     }
     made = next
     const deployments = new Map([...next].map(([id, { known }]) => [id, known]))
@@ -71,7 +69,7 @@ export function routingTables(options: { makeAdapter: MakeAdapter; timeouts: Tim
 function deploymentOf(
   id: string,
   config: DeploymentConfig,
-  { makeAdapter, timeouts }: { makeAdapter: MakeAdapter; timeouts: Timeouts },
+  { adapters, makeAdapter, timeouts }: Options,
 ): KnownDeployment {
   const { upstream, counter } = makeAdapter(id, config)
   const own = config.timeouts_ms
@@ -87,7 +85,7 @@ function deploymentOf(
       total: own?.total ?? timeouts.total,
     },
     capabilities: new Set(config.capabilities ?? CAPABILITIES),
-    continuation: config.continuation ?? CONTINUES[config.adapter],
+    continuation: config.continuation ?? adapters[config.adapter]?.continues ?? [],
     contextTokens: config.context_tokens,
     region: config.region,
     location: config.location,
@@ -96,7 +94,7 @@ function deploymentOf(
     queue: { length: config.queue?.length ?? QUEUE.length, waitMs: config.queue?.wait_ms ?? QUEUE.waitMs },
     upstream,
   }
-  return { deployment, counter }
+  return { deployment, counter, config }
 }
 
 function modelOf(

@@ -1,43 +1,57 @@
-/** The only loop over deployments. Knows nothing of HTTP, protocols or Hono. */
-import type { Attempt } from '../chat/ports.ts'
-import { AppError, type ErrorCode, toAppError } from '../errors.ts'
+/** The only loop over deployments: who is asked, who is asked next, and who goes on when one dies. Knows nothing of HTTP or protocols. */
+import type { Attempt, AttemptRecord, Choose, Health } from '../chat/ports.ts'
+import { AppError } from '../errors.ts'
+import { callLedger } from './call-ledger.ts'
+import { unbroken } from './continue/unbroken.ts'
+import { openSomewhere, type RequestCalls } from './open-somewhere.ts'
 
-/** However many deployments a model has: a request that three of them failed says more about the request. */
-export const ATTEMPTS_MAX = 3
+export type AttemptOptions = {
+  choose: Choose
+  health: Health
+  /** Milliseconds since 1970. */
+  now: () => number
+  /** From 0 up to 1. */
+  random: () => number
+  /** Resolves after so many milliseconds, or when the signal is aborted. */
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** Told of every call that has ended, also where nobody answered. Never throws. */
+  ended?: (record: AttemptRecord) => void
+}
 
-/**
- * Where another deployment may do better. There is no pause between attempts, for each goes to another endpoint, and none to the
- * same one, for a request that waits for its retry here would be served sooner by the caller's own, which is told Retry-After.
- * docs/decisions/0005-no-pause-between-attempts.md says why, and when that changes.
- */
-const WORTH_ANOTHER: ReadonlySet<ErrorCode> = new Set([
-  'upstream_unavailable',
-  'upstream_misconfigured',
-  'upstream_interrupted',
-  'upstream_rate_limited',
-  'upstream_overloaded',
-  'upstream_timeout',
-])
-
-/** The total time-out runs from the first attempt: a caller waits once, not once per deployment. */
-export function attemptInOrder(now: () => number = Date.now): Attempt {
-  return async (route, call, signal) => {
-    const { facts: _, ...request } = call
-    const deployments = route.targets.map(({ deployment }) => deployment)
-    const startedAt = now()
-    let failure: AppError | undefined
-    for (const deployment of deployments.slice(0, ATTEMPTS_MAX)) {
-      const { model, timeouts, upstream } = deployment
-      const remaining = timeouts.total - (now() - startedAt)
-      if (remaining <= 0) break
-      try {
-        const events = await upstream.open({ ...request, model, timeouts: { ...timeouts, total: remaining } }, signal)
-        return { deployment, events }
-      } catch (thrown) {
-        failure = toAppError(thrown)
-        if (!WORTH_ANOTHER.has(failure.code)) throw failure
-      }
+/** The rules are in docs/decisions/0008-few-calls-and-one-answer.md. */
+export function attemptDeployments(options: AttemptOptions): Attempt {
+  const { choose, health, now, random, sleep, ended = () => {} } = options
+  return async (route, { facts, attempts = [], ...call }, signal) => {
+    const candidates = choose(route, facts, health.view)
+    const [best] = candidates
+    if (best === undefined) throw nobodyFits(route.targets.length)
+    const request: RequestCalls = {
+      tenantId: facts.tenantId,
+      health,
+      ledger: callLedger({ now, random }),
+      attempts,
+      startedAtMs: now(),
+      now,
+      sleep,
+      ended,
+      signal,
     }
-    throw failure ?? new AppError('upstream_unavailable', 'No deployment answers for this model.')
+    const plain = [{ call }]
+    const opened = await openSomewhere(request, {
+      candidates,
+      kind: 'first',
+      waysOf: () => plain,
+      // As long as a caller waits for an endpoint that says that it is alive; one that says when to come back does, too.
+      patienceMs: best.timeouts.firstTokenWhileWaiting,
+    })
+    const { id, model } = opened.deployment
+    const events = unbroken({ request, opened, call, route, candidates: () => choose(route, facts, health.view) })
+    return { deployment: { id, model }, events, attempts }
   }
+}
+
+function nobodyFits(targets: number): AppError {
+  return targets === 0
+    ? new AppError('upstream_unavailable', 'No deployment answers for this model.')
+    : new AppError('upstream_rejected', 'No deployment of this model takes such a request.')
 }

@@ -28,6 +28,8 @@ export type ByteReader = {
    * then there is nothing to free.
    */
   read(gathering?: Gathering): Promise<Uint8Array | undefined>
+  /** Whether the end has come already, with the last bytes. Absent where only the next read can tell. */
+  isOver?(): boolean
 }
 
 /** An HTTP chunk is rarely larger, and the platform's own reads have this size. */
@@ -46,6 +48,7 @@ export function byteReader(body: ReadableStream<Uint8Array>, now: () => number =
   // One piece of memory for all reads: the platform takes it away and gives it back. New memory for each costs more than the read.
   let space = spare.pop() ?? new Uint8Array(READ_BYTES)
   return {
+    isOver: () => ended,
     async read(policy) {
       if (ended) return undefined
       if (!policy) atLeastBytes = 1

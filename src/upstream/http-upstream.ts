@@ -1,5 +1,6 @@
 /** An endpoint that is asked by a POST of JSON and answers with server-sent events. Maps in, calls, maps out; no policy. */
 import type { ModelRequest, Upstream, UpstreamCall } from '../chat/ports.ts'
+import type { AuthKind } from '../contract/provider-presets.ts'
 import { AppError } from '../errors.ts'
 import { byteReader, type Gathering } from './byte-reader.ts'
 import { openCall } from './open-call.ts'
@@ -10,10 +11,13 @@ import type { WireBody } from './wire-body.ts'
 const ERROR_BODY_BYTES_MAX = 65_536
 
 export type HttpEndpoint = {
-  /** Without the `/v1`. */
+  /** Without the path. */
   baseUrl: string
-  /** Sent as a bearer token. */
+  /** Between it and `/chat/completions`. Absent: `/v1`. */
+  path?: string | undefined
   apiKey?: string | undefined
+  /** Absent: bearer. */
+  auth?: AuthKind | undefined
   /** Sent with every call. Ours go before them. */
   headers?: Readonly<Record<string, string>> | undefined
   fetch: typeof fetch
@@ -25,18 +29,24 @@ export type HttpDialect = {
   gathering: (call: UpstreamCall) => Gathering | undefined
 }
 
+const AUTH: Readonly<Record<AuthKind, (key: string) => Record<string, string>>> = {
+  bearer: (key) => ({ authorization: `Bearer ${key}` }),
+  'api-key': (key) => ({ 'api-key': key }),
+  'x-api-key': (key) => ({ 'x-api-key': key }),
+}
+
 /** Every rejection of `open` is an AppError. */
 export function httpUpstream(endpoint: HttpEndpoint, dialect: HttpDialect): Upstream {
-  const base = endpoint.baseUrl.replace(/\/+$/, '')
+  const base = `${endpoint.baseUrl.replace(/\/+$/, '')}${endpoint.path ?? '/v1'}`
   const urls: Record<ModelRequest['kind'], string> = {
-    chat: `${base}/v1/chat/completions`,
-    text: `${base}/v1/completions`,
+    chat: `${base}/chat/completions`,
+    text: `${base}/completions`,
   }
   const fixedHeaders: Record<string, string> = {
     ...endpoint.headers,
     'content-type': 'application/json',
     accept: 'text/event-stream',
-    ...(endpoint.apiKey === undefined ? {} : { authorization: `Bearer ${endpoint.apiKey}` }),
+    ...(endpoint.apiKey === undefined ? {} : AUTH[endpoint.auth ?? 'bearer'](endpoint.apiKey)),
   }
 
   return {
@@ -53,7 +63,7 @@ export function httpUpstream(endpoint: HttpEndpoint, dialect: HttpDialect): Upst
           })
           answered()
           if (response.status !== 200) throw await refusal(response)
-          if (!response.body || !response.headers.get('content-type')?.startsWith('text/event-stream')) {
+          if (!response.body || !response.headers.get('content-type')?.toLowerCase().startsWith('text/event-stream')) {
             const cause = new Error(`Expected an event stream, got ${response.headers.get('content-type')}.`)
             throw new AppError('upstream_misconfigured', 'The model is set up wrongly on our side.', { cause })
           }

@@ -36,6 +36,8 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
   const unfinished = new Set(Array.from({ length: options.choices }, (_, index) => index))
   const openedAt = Date.now()
   let firstTokenBy = openedAt + timeouts.firstToken
+  /** All choices are finished since; undefined while one is not. */
+  let finishedBy: number | undefined
   let begun = false
   let over = false
   /** What came after good events in the same read: they are delivered first. */
@@ -43,9 +45,12 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
 
   /** The next events, or undefined when the answer is complete. */
   async function nextBatch(): Promise<readonly ModelEvent[] | undefined> {
-    const nextTokenBy = Date.now() + (unfinished.size === 0 ? AFTER_FINISH_MS : timeouts.betweenTokens)
+    // Once for all that comes after the finish, or a server that chatters on would hold the caller's end back.
+    if (unfinished.size === 0) finishedBy ??= Date.now() + AFTER_FINISH_MS
+    const nextTokenBy = finishedBy ?? Date.now() + timeouts.betweenTokens
     while (!over) {
       if (failure) throw failure
+      if (finishedBy !== undefined && Date.now() >= finishedBy) return undefined
       limit.wait((begun ? nextTokenBy : firstTokenBy) - Date.now())
       const bytes = await read()
       if (bytes === undefined) {
@@ -81,7 +86,9 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
     try {
       return decoder.push(bytes)
     } catch (cause) {
-      throw unreadable(cause)
+      if (unfinished.size > 0) throw unreadable(cause)
+      finishedBy = 0
+      return { data: [], commented: false }
     }
   }
 
@@ -93,11 +100,17 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
         else over = true
         break
       }
-      const parsed = parseModelEvent(data)
+      const parsed = parseModelEvent(data, options.choices)
+      if (parsed.kind === 'silent') continue
       if (parsed.kind === 'event') {
         for (const index of parsed.finishedChoices) unfinished.delete(index)
         events.push(parsed.event)
         continue
+      }
+      if (unfinished.size === 0) {
+        // The answer is whole: what is wrong with the rest is nobody's trouble.
+        finishedBy = 0
+        break
       }
       failure = parsed.kind === 'malformed' ? unreadable() : reported(parsed.body)
       break
@@ -112,6 +125,11 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
 
   /** After `[DONE]`: reads the end of the body, so that the connection can serve the next request. */
   function drain(): void {
+    // No time-out for what is there.
+    if (options.bytes.isOver?.()) {
+      options.release()
+      return
+    }
     limit.wait(AFTER_FINISH_MS)
     options.bytes.read().then(
       (more) => {
@@ -141,7 +159,10 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
         throw thrown
       }
       if (over) drain()
-      else options.release()
+      else {
+        options.close()
+        options.release()
+      }
       return { done: true, value: undefined }
     },
     async return() {

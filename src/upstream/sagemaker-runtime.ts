@@ -8,6 +8,7 @@ import type {
   SageMakerRuntimeClient,
 } from '@aws-sdk/client-sagemaker-runtime'
 import type { AwsCredentials, AwsIdentity } from './aws-credentials.ts'
+import { withBoundedFrames } from './bounded-frames.ts'
 
 export type SagemakerRuntime = {
   /** Resolves when the endpoint has begun to answer. Rejects with what AWS's client throws, or an AppError of the credentials. */
@@ -44,7 +45,10 @@ export function sagemakerRuntime(options: RuntimeOptions): SagemakerRuntime {
           ...(options.url === undefined ? {} : { endpoint: options.url }),
           credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
           maxAttempts: 1,
-          requestHandler: { customFetch: options.fetch, requestInit: () => ({ redirect: 'manual' }) },
+          requestHandler: {
+            customFetch: async (...call: Parameters<typeof fetch>) => withBoundedFrames(await options.fetch(...call)),
+            requestInit: () => ({ redirect: 'manual' }),
+          },
         })
         madeFor = identity
       }

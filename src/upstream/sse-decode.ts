@@ -66,6 +66,8 @@ export function sseDecoder(eventCharsMax = SSE_EVENT_CHARS_MAX): SseDecoder {
     } else if (text.charCodeAt(0) === COLON) {
       batch.commented = true
     } else if (text === 'data') {
+      // It costs a place in memory, so it counts.
+      eventChars += 1
       lines.push('')
     }
   }

@@ -54,7 +54,8 @@ export const CODES: Readonly<Record<number, ErrorCode>> = {
   403: 'upstream_misconfigured',
   404: 'upstream_misconfigured',
   405: 'upstream_misconfigured',
-  408: 'upstream_timeout',
+  // It waited for us, not we for it: the same request may be sent again at once (RFC 9110 15.5.9).
+  408: 'upstream_unavailable',
   // It was not too large for us: the endpoint takes less than the edge does.
   413: 'body_too_large',
   429: 'upstream_rate_limited',
@@ -88,8 +89,7 @@ export function statusOfErrorEvent(body: unknown): number {
 const BUSY = new Set(['queue_full', 'model_loading', 'engine_unavailable'])
 
 function readRefusal(body: unknown): Refusal {
-  const error = isRecord(body) ? (isRecord(body.error) ? body.error : body) : {}
-  const { message, code, param } = error
+  const { message, code, param } = errorOf(body)
   return {
     ...(typeof message === 'string' ? { message } : {}),
     // A code goes into our log, so it must look like one.
@@ -99,10 +99,30 @@ function readRefusal(body: unknown): Refusal {
   }
 }
 
+/**
+ * Google sends a list of one; xAI, Hugging Face and LM Studio a sentence as `error`; Cloudflare a list of `errors`; FastAPI's servers, as
+ * Mistral's, a `detail`.
+ */
+function errorOf(body: unknown): Record<string, unknown> {
+  if (Array.isArray(body)) return errorOf(body[0])
+  if (!isRecord(body)) return {}
+  const { error, errors, detail } = body
+  if (isRecord(error)) return error
+  if (typeof error === 'string') return { message: error, code: body.code }
+  if (Array.isArray(errors) && isRecord(errors[0])) return errors[0]
+  if (typeof detail === 'string') return { message: detail }
+  if (Array.isArray(detail) && isRecord(detail[0])) return { message: detail[0].msg }
+  return body
+}
+
 function isContextLength(status: number, refusal: Refusal): boolean {
   if (status !== 400 && status !== 413 && status !== 422) return false
-  return refusal.code === 'context_length_exceeded' || /maximum (context|model) length/i.test(refusal.message ?? '')
+  return refusal.code === 'context_length_exceeded' || TOO_LONG.test(refusal.message ?? '')
 }
+
+/** In the words of OpenAI and vLLM, of xAI, Anthropic, llama.cpp and Google. */
+const TOO_LONG =
+  /maximum (context|model|prompt) length|prompt is too long|exceeds? the (available context size|maximum number of tokens|model's (maximum )?context)/i
 
 /** URLs, paths of two parts or more, addresses, dotted host names, source positions, tracebacks, account numbers and ARNs. */
 const UNSAFE =

@@ -1,22 +1,25 @@
 /** The content filter and moderations. */
-import type { Filters } from '../chat/ports.ts'
 import type { FilterRules } from '../contract/filter-rules.ts'
-import { filterStore } from '../filter/filter-store.ts'
-import { compiledSets, tenantFilters } from '../filter/tenant-filters.ts'
-import { tenantModerations } from '../filter/tenant-moderations.ts'
-import type { HttpPorts } from '../http/ports.ts'
+import { type FilterParts, lateFilters } from '../filter/late-filters.ts'
+import { storedRules } from '../filter/stored-rules.ts'
 import type { Isolate } from './isolate.ts'
 
 /** Tenants whose filter rules are remembered as they are stored: most have some kB, none more than some MB. */
 const RULES_REMEMBERED_MAX = 500
 
-type FilterPorts = Pick<HttpPorts, 'filterRules' | 'moderations'> & { filters: Filters }
-
 /** `filters` is for `chat/complete`. */
-export function wireFilters({ directory, stored }: Isolate): FilterPorts {
-  const filterRules = filterStore(stored)
-  const sets = compiledSets(
-    directory.remember<FilterRules>({ kind: 'filter', load: filterRules.rulesOf, keysMax: RULES_REMEMBERED_MAX }),
-  )
-  return { filters: tenantFilters(sets), filterRules, moderations: tenantModerations(sets) }
+export function wireFilters({ env, directory }: Isolate): FilterParts {
+  const rulesOf = directory.remember<FilterRules>({
+    kind: 'filter',
+    load: (tenantId) => storedRules(env.DB, tenantId),
+    keysMax: RULES_REMEMBERED_MAX,
+  })
+  return lateFilters(rulesOf, async () => {
+    const [{ compiledSets, tenantFilters }, { tenantModerations }] = await Promise.all([
+      import('../filter/tenant-filters.ts'),
+      import('../filter/tenant-moderations.ts'),
+    ])
+    const sets = compiledSets(rulesOf)
+    return { filters: tenantFilters(sets), moderations: tenantModerations(sets) }
+  })
 }

@@ -1,5 +1,6 @@
 /** What every part of the wiring is made from: once per isolate. */
 import { waitUntil } from 'cloudflare:workers'
+import type { TokenSecrets } from '../auth/access-token.ts'
 import type { Config } from '../config.ts'
 import { type Directory, directory } from '../directory/directory.ts'
 import { kvReserve } from '../directory/reserve.ts'
@@ -14,6 +15,12 @@ export type Isolate = {
   stored: { db: D1Database; now: () => number; changed: () => Promise<void> }
   /** Looks the clock up at each call, so that a test may put another in its place. */
   nowMs: () => number
+}
+
+/** Undefined where nobody can sign in. */
+export function tokenSecrets(config: Config): TokenSecrets | undefined {
+  const { PERIGEE_TOKEN_SECRET: current, PERIGEE_TOKEN_SECRET_PREVIOUS: previous } = config
+  return current === undefined ? undefined : { current, previous }
 }
 
 export function makeIsolate(env: Env, config: Config): Isolate {

@@ -3,18 +3,18 @@ import { waitUntil } from 'cloudflare:workers'
 import { DEVELOPMENT } from '../auth/configured-keys.ts'
 import type { Admission, Principal } from '../chat/ports.ts'
 import type { Config } from '../config.ts'
-import type { HttpPorts } from '../http/ports.ts'
+import type { RequestPorts } from '../http/ports.ts'
 import { durableStore } from '../limits/durable-store.ts'
 import { isolateLimits } from '../limits/isolate-limits.ts'
 import { lateStore } from '../limits/late-store.ts'
 import { STORE_TIMEOUT_MS } from '../limits/leased-windows.ts'
 import { DEFAULT_LIMITS, developmentLimits, type LimitRule } from '../limits/limit-rules.ts'
-import { limitRulesOf, limitTable } from '../limits/limit-table.ts'
+import { limitRulesOf } from '../limits/limit-table.ts'
 import type { LimitStore } from '../limits/stores.ts'
 import type { Isolate } from './isolate.ts'
 
-export function wireLimits(isolate: Isolate): Pick<HttpPorts, 'limits' | 'limitTable'> & { admission: Admission } {
-  const { env, config, directory, nowMs } = isolate
+export function wireLimits(isolate: Isolate): Pick<RequestPorts, 'limits'> & { admission: Admission } {
+  const { env, config, directory } = isolate
   const { requests, admission } = isolateLimits({
     store: storeOf(isolate),
     rulesOf: directory.remember<readonly LimitRule[], readonly LimitRule[]>({
@@ -25,11 +25,7 @@ export function wireLimits(isolate: Isolate): Pick<HttpPorts, 'limits' | 'limitT
     defaultsOf: defaultsOf(config),
     waitUntil,
   })
-  return {
-    limits: requests,
-    admission,
-    limitTable: limitTable({ db: env.DB, changed: directory.changed, nowMs }),
-  }
+  return { limits: requests, admission }
 }
 
 function storeOf({ config, env }: Isolate): LimitStore {

@@ -2,39 +2,42 @@
 import type { Models, TokenCounter } from '../chat/ports.ts'
 import { type Config, readUpstreamSecrets } from '../config.ts'
 import type { DeploymentConfig } from '../contract/routing-config.ts'
-import type { HttpPorts } from '../http/ports.ts'
 import { aliasCounter, estimatingCounter } from '../registry/alias-counter.ts'
 import { isSameBase } from '../registry/base-url.ts'
 import { lastGoodTable, preparedTables, registeredModels } from '../registry/registered-models.ts'
-import { routingAdmin } from '../registry/routing-admin.ts'
 import { routingStore, type StoredRouting } from '../registry/routing-store.ts'
 import { type RoutingTable, routingTables } from '../registry/routing-table.ts'
 import { settingsConfig } from '../registry/settings-config.ts'
-import { answeringStore } from '../while-store-answers.ts'
-import { ADAPTERS_MADE, makeAdapter } from './adapters.ts'
+import { watchedDeployments } from '../registry/watched-deployments.ts'
+import { ADAPTERS, makeAdapter } from './adapters.ts'
+import type { DeploymentTable } from './health.ts'
 import type { Isolate } from './isolate.ts'
 
 /** The installation's, not a tenant's: there is one. */
 const ALL = 'all'
 
-type ModelPorts = Pick<HttpPorts, 'routing'> & {
+type ModelPorts = {
   models: Models
   /** Exact; rejects where a model's servers do not count. */
   counter: TokenCounter
   /** Estimates there. */
   estimatingCounter: TokenCounter
+  /** For the health of deployments. */
+  watched: DeploymentTable
 }
 
-export function wireModels({ env, config, directory, stored }: Isolate): ModelPorts {
+/** `endpointOf`: where the server of a deployment is that announces itself. */
+export function wireModels(
+  { env, config, directory, stored }: Isolate,
+  endpointOf: (deploymentId: string) => string | undefined | Promise<string | undefined>,
+): ModelPorts {
   const secrets = readUpstreamSecrets(env)
-  const ofSettings = settingsConfig({
-    inferenceUrl: config.PERIGEE_INFERENCE_URL,
-    model: config.PERIGEE_DEFAULT_MODEL,
-  })
   const tables = routingTables({
+    adapters: ADAPTERS,
     makeAdapter: makeAdapter({
       apiKeyOf: apiKeyOf(config, secrets),
       secretOf: (name) => secrets.get(name),
+      endpointOf,
       // Looked up at each call, so that a test may put another in its place.
       fetch: (...call) => globalThis.fetch(...call),
     }),
@@ -46,11 +49,15 @@ export function wireModels({ env, config, directory, stored }: Isolate): ModelPo
       total: config.PERIGEE_TOTAL_TIMEOUT_MS,
     },
   })
+  const urlRules = {
+    allowInternal: config.PERIGEE_ALLOW_INTERNAL_URLS === 'on',
+    own: [config.PERIGEE_INFERENCE_URL],
+  }
   const store = routingStore(stored)
   const recall = directory.remember<StoredRouting, RoutingTable>({
     kind: 'routing',
     load: () => store.held(),
-    prepare: preparedTables(tables, ofSettings),
+    prepare: preparedTables(tables, configOfSettings(config)),
     key: () => ALL,
   })
   const table = lastGoodTable(() => recall(ALL))
@@ -58,17 +65,13 @@ export function wireModels({ env, config, directory, stored }: Isolate): ModelPo
     models: registeredModels(table),
     counter: aliasCounter(table),
     estimatingCounter: estimatingCounter(table),
-    routing: routingAdmin({
-      store: answeringStore(store),
-      rules: {
-        adapters: ADAPTERS_MADE,
-        hasSecret: (name) => secrets.has(name),
-        allowInternal: config.PERIGEE_ALLOW_INTERNAL_URLS === 'on',
-        own: [config.PERIGEE_INFERENCE_URL],
-      },
-      ofSettings,
-    }),
+    watched: watchedDeployments(table, urlRules),
   }
+}
+
+/** Holds as long as none is stored. */
+export function configOfSettings(config: Config): ReturnType<typeof settingsConfig> {
+  return settingsConfig({ inferenceUrl: config.PERIGEE_INFERENCE_URL, model: config.PERIGEE_DEFAULT_MODEL })
 }
 
 function apiKeyOf(config: Config, secrets: ReadonlyMap<string, string>) {

@@ -5,7 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Contender, passthrough, perigee, portkey, type Started } from './edge/contenders.ts'
+import { type Contender, passthrough, perigee, portkey, type Started, unlogged } from './edge/contenders.ts'
+import { jsonCpuMs } from './edge/json-cost.ts'
 import { load, type Sample } from './edge/load.ts'
 import { edgeFigures, edgeTable, strangersShare } from './edge/report.ts'
 import { COUNTER, cellsOf, SCENARIOS, type Scenario, wrongAnswer } from './edge/scenario.ts'
@@ -16,7 +17,7 @@ import { allowedCores, type Cores, pickCores, stayOn } from './measure/cores.ts'
 import { type BenchOptions, runBench } from './measure/options.ts'
 import { conclude } from './measure/outcome.ts'
 import { progress, progressDone } from './measure/progress.ts'
-import { round } from './measure/statistics.ts'
+import { median, round } from './measure/statistics.ts'
 import { findWrk, type Wrk } from './peers/wrk.ts'
 
 const CELL_SECONDS = 3
@@ -28,25 +29,30 @@ const STRANGERS_MAX = 0.05
 
 type Bench = { wrk: Wrk; cores: Cores; upstream: UpstreamProcess; seconds: number }
 
-await runBench('bench:edge', ['perigee', 'passthrough', 'portkey'], async (options) => {
+await runBench('bench:edge', ['perigee', 'unlogged', 'passthrough', 'portkey'], async (options) => {
   if (process.platform !== 'linux') throw new Error('It needs Linux: it pins cores and reads CPU time from /proc.')
   const cores = pickCores(allowedCores())
   if (!cores) throw new Error('It needs two cores, one for the server and one for the load.')
   const wrk = findWrk()
-  const makers = { perigee, passthrough, portkey }
+  const makers = { perigee, unlogged, passthrough, portkey }
   const contenders = Object.entries(makers).flatMap(([name, make]) =>
     options.only.length === 0 || options.only.includes(name) ? [make()] : [],
   )
   stayOn(cores.load)
   const upstream = await startUpstream(cores.load)
   const seconds = options.quick ? CELL_SECONDS_QUICK : CELL_SECONDS
-  const samples = await measureAll({ wrk, cores, upstream, seconds }, contenders, options).finally(() => stop(upstream))
-  report(contenders, samples, options, { cores, upstream })
+  const measured = await measureAll({ wrk, cores, upstream, seconds }, contenders, options).finally(() =>
+    stop(upstream),
+  )
+  report(contenders, measured, options, { cores, upstream })
 })
 
-/** Samples by `contender scenario connections`. */
-async function measureAll(bench: Bench, contenders: readonly Contender[], options: BenchOptions) {
+/** `samples` by `contender scenario connections`; `jsonCpu`: milliseconds of parsing and writing the large body, of each alternation. */
+type Measured = { samples: ReadonlyMap<string, readonly Sample[]>; jsonCpu: readonly number[] }
+
+async function measureAll(bench: Bench, contenders: readonly Contender[], options: BenchOptions): Promise<Measured> {
   const samples = new Map<string, Sample[]>()
+  const jsonCpu: number[] = []
   for (const [round, order] of alternations(contenders, options.alternations).entries()) {
     for (const contender of order) {
       progress(`alternation ${round + 1} of ${options.alternations}: ${contender.title}`)
@@ -60,9 +66,21 @@ async function measureAll(bench: Bench, contenders: readonly Contender[], option
         rmSync(folder, { recursive: true, force: true })
       }
     }
+    jsonCpu.push(await costOfJson(bench))
   }
   progressDone()
-  return samples
+  return { samples, jsonCpu }
+}
+
+async function costOfJson({ cores, upstream }: Bench): Promise<number> {
+  const large = SCENARIOS.find(({ name }) => name === 'large')
+  if (!large) throw new Error('The large scenario has another name.')
+  const folder = mkdtempSync(join(tmpdir(), 'perigee-bench-'))
+  try {
+    return await jsonCpuMs({ core: cores.server, folder, upstreamUrl: upstream.baseUrl }, large.body)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 async function measureOne(
@@ -94,7 +112,7 @@ async function check(contender: Contender, target: Started, scenario: Scenario):
 
 function report(
   contenders: readonly Contender[],
-  samples: ReadonlyMap<string, readonly Sample[]>,
+  { samples, jsonCpu }: Measured,
   options: BenchOptions,
   { cores, upstream }: { cores: Cores; upstream: UpstreamProcess },
 ): void {
@@ -106,7 +124,8 @@ The work is not the same for all. Perigee checks a key, counts limits, filters b
 money, remembers or joins answers, counts metrics and logs a line; the other two do none of it. For JSON it asks the upstream to
 stream, as it must for time-outs and billing, gathered as its inference server does (a few events); the other two hand one JSON
 body through. Portkey holds the first event of a stream back by 25 ms on purpose.`)
-  const { figures, ratios } = edgeFigures(contenders, cells, samples)
+  const { figures, ratios } = edgeFigures(contenders, cells, samples, jsonCpu)
+  console.log(`\nJSON.parse and JSON.stringify of the large body take ${round(median(jsonCpu))} ms of CPU time.`)
   const strangers = strangersShare(samples)
   const save = options.save && strangers <= STRANGERS_MAX
   if (options.save && !save) {

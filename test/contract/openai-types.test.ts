@@ -79,9 +79,9 @@ test('requests as agents send them are accepted unchanged', () => {
     n: 1,
     user: 'u',
   }
-  expect(chatRequestSchema.parse(chat)).toEqual(chat)
+  expect(chatRequestSchema().parse(chat)).toEqual(chat)
   for (const prompt of ['a', ['a'], [1, 2, 3]])
-    expect(textRequestSchema.parse({ model: 'm', prompt }).prompt).toEqual(prompt)
+    expect(textRequestSchema().parse({ model: 'm', prompt }).prompt).toEqual(prompt)
 })
 
 test('the client assembles our events to the answer that we assemble', async () => {

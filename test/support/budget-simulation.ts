@@ -55,9 +55,11 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     deaths: 0,
   },
   plenty: { ...CROWD, budgetShare: 3, hugeShare: 0.01 },
-  // Without a tokenizer the bound is all there is: sound, and stingy where single prompts are a large part of what is left.
-  'no tokenizer': { ...CROWD, hasTokenizer: false, sharesAtLeast: 0.85 },
-  'no tokenizer, huge': { ...CROWD, hugeShare: 0.05, hasTokenizer: false, sharesAtLeast: 0.7 },
+  // Without a tokenizer the bound is all there is.
+  'no tokenizer': { ...CROWD, hasTokenizer: false },
+  'no tokenizer, huge': { ...CROWD, hugeShare: 0.05, hasTokenizer: false, deaths: 0 },
+  // What a dead isolate held by bounds may have been read by models, up to the last byte: to count less as spent would be to hope.
+  'no tokenizer, huge, deaths': { ...CROWD, hugeShare: 0.05, hasTokenizer: false, sharesAtLeast: 0.7 },
 }
 
 export type Outcome = {

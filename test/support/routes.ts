@@ -1,6 +1,6 @@
 /** Deployments and routes for tests: what a test does not say is harmless. */
 import type { Deployment, Models, RequestFacts, Route } from '../../src/chat/ports.ts'
-import { CONTINUATIONS } from '../../src/contract/routing-config.ts'
+import { CONTINUATIONS } from '../../src/contract/continuation.ts'
 
 export function deploymentOf(given: Partial<Deployment> = {}): Deployment {
   return {

@@ -45,6 +45,7 @@ export async function startStack(
   stateDir: string,
   ports?: { edge: number; inference: number },
   settings: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
 ): Promise<Stack> {
   const edgePort = ports?.edge ?? (await freePort())
   const inferencePort = ports?.inference ?? (await freePort())
@@ -53,6 +54,7 @@ export async function startStack(
     [
       join(ROOT, 'scripts/start.ts'),
       ...['--port', String(edgePort), '--inference-port', String(inferencePort), '--state-dir', stateDir],
+      ...args,
     ],
     { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1', ...settings } },
   )

@@ -54,17 +54,20 @@ function partOf(file: string): string {
 
 /** Files of capabilities that are classes the platform instantiates: they wire themselves, since nobody can pass them ports. */
 const PLATFORM_CLASSES =
-  /^src\/(auth\/sign-in-guard|budgets\/budget-object|conversation\/conversation|directory\/config-object|limits\/limit-object|observe\/metrics-object)\.ts$/
+  /^src\/(auth\/sign-in-guard|budgets\/budget-object|conversation\/conversation|directory\/config-object|health\/endpoints-object|health\/health-object|limits\/limit-object|observe\/metrics-object|request-log\/request-log-object)\.ts$/
 /** What hosts the completion sequence inside a Durable Object, beside the Worker's own routes. */
 const HOST = /^src\/conversation\/(conversation|answer-turn)\.ts$/
 const LAYERS = new Set([
   'worker.ts',
+  'edge.ts',
   'app.ts',
+  'whole-app.ts',
   'wiring.ts',
   'config.ts',
   'env.ts',
   'errors.ts',
   'while-store-answers.ts',
+  'upstash-command.ts',
   'contract/',
   'http/',
   'chat/',
@@ -78,15 +81,21 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   if (source === target && target.endsWith('/')) return true
   if (target === 'errors.ts') return source !== 'contract/'
   if (target === 'while-store-answers.ts') return !['contract/', 'chat/', 'http/', 'app.ts'].includes(source)
+  if (target === 'upstash-command.ts') return ['cache/', 'limits/'].includes(source)
   switch (source) {
     case 'worker.ts':
-      return target === 'app.ts' || PLATFORM_CLASSES.test(to)
+      return target === 'edge.ts' || PLATFORM_CLASSES.test(to)
+    case 'edge.ts':
+    case 'whole-app.ts':
+      if (['app.ts', 'wiring.ts'].includes(target) || to === 'src/wiring/control-plane.ts') return true
+      return target === 'whole-app.ts' || target === 'http/' || (target === 'env.ts' && typeOnly)
     case 'app.ts':
-      return ['http/', 'wiring.ts', 'config.ts', 'env.ts', 'contract/'].includes(target)
+      return target === 'http/' || (target === 'env.ts' && typeOnly)
     case 'wiring.ts':
     case 'wiring/':
       return (
-        !['app.ts', 'worker.ts', 'wiring.ts'].includes(target) && (target !== 'http/' || to === 'src/http/ports.ts')
+        !['app.ts', 'edge.ts', 'whole-app.ts', 'worker.ts', 'wiring.ts'].includes(target) &&
+        (target !== 'http/' || to === 'src/http/ports.ts')
       )
     case 'config.ts':
       return target === 'env.ts' && typeOnly
@@ -94,6 +103,7 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
       return PLATFORM_CLASSES.test(to) && typeOnly
     case 'errors.ts':
     case 'while-store-answers.ts':
+    case 'upstash-command.ts':
     case 'contract/':
       return false
     case 'http/':
@@ -112,16 +122,20 @@ const PACKAGES: Record<string, RegExp> = {
   'contract/': /^zod\/mini$/,
   'config.ts': /^zod\/mini$/,
   'app.ts': /^hono(\/|$)/,
+  'edge.ts': /^hono(\/|$)/,
+  'whole-app.ts': /^hono$/,
   'http/': /^(hono(\/|$)|zod\/mini$)/,
   'wiring.ts': /^cloudflare:workers$/,
   'wiring/': /^cloudflare:workers$/,
   'budgets/': /^(cloudflare:workers|node:buffer)$/,
   'auth/': /^(node:crypto|cloudflare:workers|jose|zod\/mini)$/,
-  'cache/': /^(node:crypto|@upstash\/redis\/cloudflare)$/,
+  'cache/': /^node:crypto$/,
   'upstream/': /^(zod\/mini|@aws-sdk\/client-sagemaker-runtime)$/,
   'conversation/': /^(cloudflare:workers|zod\/mini)$/,
-  'limits/': /^(cloudflare:workers|zod\/mini|@upstash\/ratelimit|@upstash\/redis\/cloudflare)$/,
+  'health/': /^(cloudflare:workers|node:crypto)$/,
+  'limits/': /^(cloudflare:workers|zod\/mini|@upstash\/ratelimit)$/,
   'observe/': /^cloudflare:workers$/,
+  'request-log/': /^cloudflare:workers$/,
   'prompts/': /^diff$/,
   'directory/': /^cloudflare:workers$/,
 }
@@ -261,9 +275,12 @@ describe('documents', () => {
     'docs/storage.md',
     'docs/budgets.md',
     'docs/routing.md',
+    'docs/providers.md',
+    'docs/first-hour.md',
     'docs/performance.md',
     'docs/users.md',
     'docs/limits.md',
+    'docs/health.md',
     'docs/security.md',
   ])('%s names only paths that exist', (document) => {
     const { named, missing } = pathsIn(read(document))

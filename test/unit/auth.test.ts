@@ -7,6 +7,7 @@ import { makeApiKey, parseApiKey, sha256Hex } from '../../src/auth/api-key.ts'
 import { configuredKeys } from '../../src/auth/configured-keys.ts'
 import type { UsableKey } from '../../src/auth/key-store.ts'
 import { isIn, parseAddress, parseNetwork } from '../../src/auth/network.ts'
+import { rememberingHash } from '../../src/auth/remembering-hash.ts'
 import { INSTALLATION_SCOPES, ROLE_SCOPES } from '../../src/auth/roles.ts'
 import { readyKey, storedKeys } from '../../src/auth/stored-keys.ts'
 import { SCOPES } from '../../src/contract/scopes.ts'
@@ -251,3 +252,36 @@ function withoutHostBits(address: string, bits: number): string {
     })
     .join(separator)
 }
+
+describe('the hash of a key that comes again', () => {
+  function remembering() {
+    const hashed: string[] = []
+    const clock = { nowMs: 1_000_000 }
+    const hash = (text: string) => {
+      hashed.push(text)
+      return sha256Hex(text)
+    }
+    return { hashOf: rememberingHash(hash, () => clock.nowMs), hashed, clock }
+  }
+
+  test('is the same without being made again, and the key is forgotten within a minute', () => {
+    const { hashOf, hashed, clock } = remembering()
+    for (let second = 0; second < 60; second++, clock.nowMs += 1_000) expect(hashOf('k')).toBe(sha256Hex('k'))
+    expect(hashOf('other')).toBe(sha256Hex('other'))
+    expect(hashed).toEqual(['k', 'other'])
+    clock.nowMs += 1_000
+    hashOf('k')
+    expect(hashed).toEqual(['k', 'other', 'k'])
+  })
+
+  test('is made each time of what is longer than a key, and of no more texts than fit is anything kept', () => {
+    const { hashOf, hashed } = remembering()
+    for (const text of ['x'.repeat(129), 'x'.repeat(129)]) expect(hashOf(text)).toBe(sha256Hex(text))
+    expect(hashed).toHaveLength(2)
+    for (let made = 0; made < 3_000; made++) hashOf(`made up ${made}`)
+    expect(hashOf('made up 2999')).toBe(sha256Hex('made up 2999'))
+    expect(hashed).toHaveLength(3_002)
+    hashOf('made up 0')
+    expect(hashed).toHaveLength(3_003)
+  })
+})

@@ -274,7 +274,8 @@ describe('a completion', () => {
   function host(answer: () => Promise<ModelEventStream>) {
     const ends: End[] = []
     const firstToken = vi.fn()
-    const begin = vi.fn(() => ({ firstToken, end: (end: End) => ends.push(end) }))
+    const waits = vi.fn()
+    const begin = vi.fn(() => ({ waits, firstToken, end: (end: End) => ends.push(end) }))
     const deployment = deploymentOf({ upstream: { open: answer } })
     const ports: CompletePorts = {
       models: modelsOf(routeOf([deployment])),
@@ -300,7 +301,7 @@ describe('a completion', () => {
       requestId: 'req_1',
       signal: hangUp.signal,
     })
-    return { ports, call, ends, begin, firstToken, hangUp }
+    return { ports, call, ends, begin, waits, firstToken, hangUp }
   }
 
   async function read(events: ModelEventStream): Promise<ModelEvent[]> {
@@ -328,6 +329,71 @@ describe('a completion', () => {
     })
     expect(answer).not.toHaveBeenCalled()
     expect(ends).toEqual([{ status: 'error', code: 'model_not_found' }])
+  })
+
+  test('that is remembered is metered at once, filtered, and takes nothing that a model would need', async () => {
+    const { ports, call, ends, waits, firstToken } = host(vi.fn())
+    const given = [chunk([{ delta: { content: 'a' } }]), STOP, chunk([], { usage: USAGE })]
+    const masked = [chunk([{ delta: { content: '*' } }]), STOP]
+    const refuse = () => {
+      throw new Error('is not asked')
+    }
+    const remembering = (isBlocked: boolean): CompletePorts => ({
+      ...ports,
+      attempt: refuse,
+      admission: { enter: refuse },
+      budgets: { reserve: refuse },
+      filters: {
+        of: () => ({
+          input: (request) => ({ request, flags: [] }),
+          output: refuse,
+          outputWhole: (events) => ({ events: events === given ? masked : [], isBlocked }),
+        }),
+      },
+      cache: {
+        look: () => ({
+          kind: 'hit',
+          ageSeconds: 7,
+          answer: { deployment: { id: 'd', model: 'm-1' }, events: batches(), whole: given },
+        }),
+      },
+    })
+    const asked: CompleteCall = {
+      ...call(),
+      caching: { mode: 'default' },
+      get signal(): AbortSignal {
+        throw new Error('nobody can hang up on what is there')
+      },
+    }
+    const hit = await complete(remembering(false), asked)
+    expect(hit).toMatchObject({ deployment: { id: 'd', model: 'm-1' }, cache: { status: 'hit', ageSeconds: 7 } })
+    expect(hit.whole).toBe(masked)
+    expect(ends).toEqual([{ status: 'success', usage: USAGE }])
+    expect(await read(hit.events)).toEqual(masked)
+    await complete(remembering(true), asked)
+    expect(ends.slice(1)).toEqual([{ status: 'error', code: 'content_blocked', usage: USAGE }])
+    expect([firstToken.mock.calls.length, waits.mock.calls.length]).toEqual([2, 0])
+  })
+
+  test('that asks a model gives signs of life from then on', async () => {
+    const { ports, call, waits } = host(async () => batches(STOP))
+    await complete(ports, call())
+    expect(waits).toHaveBeenCalledOnce()
+  })
+
+  test('is metered once its isolate knows which names are models, and once when nobody can tell', async () => {
+    const { ports, call, begin, ends } = host(async () => batches(STOP))
+    const { models } = ports
+    const known = Promise.withResolvers<void>()
+    const late = { ...models, routeOf: (alias: string) => known.promise.then(() => models.routeOf(alias, 't')) }
+    const asked = complete({ ...ports, models: late }, call())
+    expect(begin).not.toHaveBeenCalled()
+    known.resolve()
+    await read((await asked).events)
+    expect([begin.mock.calls.length, ends]).toEqual([1, [{ status: 'success' }]])
+    const down = { ...models, routeOf: () => Promise.reject(new AppError('store_unavailable', 'down')) }
+    await expect(complete({ ...ports, models: down }, call())).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(ends.slice(1)).toEqual([{ status: 'error', code: 'store_unavailable' }])
   })
 
   test('that fails before its first event rejects, and is metered once', async () => {

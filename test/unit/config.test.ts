@@ -27,6 +27,7 @@ test('nothing set means the defaults, and no key is valid', () => {
     PERIGEE_CACHE_BYTES: 33_554_432,
     PERIGEE_ALLOW_INTERNAL_URLS: 'off',
     PERIGEE_CONVERSATION_DAYS: 7,
+    PERIGEE_REQUEST_LOG_DAYS: 30,
     PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: 10_000_000,
   })
 })
@@ -44,6 +45,7 @@ test.each([
   ['PERIGEE_KEY_SHA256', 'ABC'],
   ['PERIGEE_TOKEN_SECRET', 'x'.repeat(31)],
   ['PERIGEE_TOKEN_SECRET_PREVIOUS', 'short'],
+  ['PERIGEE_HEARTBEAT_SECRET', 'x'.repeat(31)],
   ['PERIGEE_TOKEN_MINUTES', '0'],
   ['PERIGEE_SELF_REGISTRATION', 'yes'],
   ['PERIGEE_LOG_LEVEL', 'loud'],

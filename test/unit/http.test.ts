@@ -24,12 +24,12 @@ describe('a refused body', () => {
     return invalidRequest(parsed.error.issues, body)
   }
   const chat = (fields: object) =>
-    refusal(chatRequestSchema, { model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...fields })
+    refusal(chatRequestSchema(), { model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...fields })
   const message = (fields: object) => chat({ messages: [{ role: 'user', content: 'Hi', ...fields }] })
 
   test.each([
     [chat({ messages: undefined }), 'messages', 'messages is missing; it must be a list.'],
-    [refusal(textRequestSchema, { model: 'm' }), 'prompt', 'prompt is missing; it must be text or a list.'],
+    [refusal(textRequestSchema(), { model: 'm' }), 'prompt', 'prompt is missing; it must be text or a list.'],
     [
       chat({ messages: [{ content: 'Hi' }] }),
       'messages.0.role',
@@ -57,19 +57,19 @@ describe('a refused body', () => {
       'messages.0.content.0.type',
       'messages.0.content.0.type must have at least 1 character.',
     ],
-    [refusal(textRequestSchema, { model: 'm', prompt: ['a', 'b'] }), 'prompt', 'prompt must have exactly 1 item.'],
+    [refusal(textRequestSchema(), { model: 'm', prompt: ['a', 'b'] }), 'prompt', 'prompt must have exactly 1 item.'],
     [
-      refusal(chatTurnRequestSchema, { message: 'a', user_id: 'u', conversation_id: 'x' }),
+      refusal(chatTurnRequestSchema(), { message: 'a', user_id: 'u', conversation_id: 'x' }),
       'conversation_id',
       'conversation_id must be conv_ and 32 letters or digits.',
     ],
     [
-      refusal(chatTurnRequestSchema, { message: 'a', user_id: 'u', model_config: { best: 1 } }),
+      refusal(chatTurnRequestSchema(), { message: 'a', user_id: 'u', model_config: { best: 1 } }),
       'model_config.best',
       'model_config.best is not known here.',
     ],
     [
-      refusal(chatTurnRequestSchema, { message: 'a', user_id: 'u', one: 1, two: 2, three: 3 }),
+      refusal(chatTurnRequestSchema(), { message: 'a', user_id: 'u', one: 1, two: 2, three: 3 }),
       'one',
       'one is not known here, nor "two", "three".',
     ],
@@ -78,15 +78,15 @@ describe('a refused body', () => {
   })
 
   test('that is no object is told so, without a field', () => {
-    expect(refusal(chatRequestSchema, [])).toMatchObject({ message: 'The body must be an object.', param: undefined })
+    expect(refusal(chatRequestSchema(), [])).toMatchObject({ message: 'The body must be an object.', param: undefined })
   })
 
   test('is never quoted at length', () => {
     const long = 'n'.repeat(100_000)
     const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`${i}${long.slice(0, 100)}`, 1]))
     const turn = { message: 'a', user_id: 'u' }
-    expect(refusal(chatTurnRequestSchema, { ...turn, [long]: 1 }).message.length).toBeLessThan(200)
-    expect(refusal(chatTurnRequestSchema, { ...turn, ...many }).message.length).toBeLessThan(600)
+    expect(refusal(chatTurnRequestSchema(), { ...turn, [long]: 1 }).message.length).toBeLessThan(200)
+    expect(refusal(chatTurnRequestSchema(), { ...turn, ...many }).message.length).toBeLessThan(600)
     expect(message({ role: long }).message).not.toContain('nnn')
   })
 })

@@ -5,6 +5,7 @@ import { metricsRegistry } from '../../src/observe/metrics-registry.ts'
 import { registryMeter } from '../../src/observe/registry-meter.ts'
 
 const PRINCIPAL = { tenantId: 't', keyId: 'k', scopes: [] }
+const NOTE = { requestId: 'req_1', stream: false }
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -31,7 +32,7 @@ describe('the meter', () => {
 
   test('counts an end once, whoever calls it twice, and a success without usage has no tokens', () => {
     const { made, registry } = meter()
-    const span = made.begin('m', PRINCIPAL)
+    const span = made.begin('m', PRINCIPAL, NOTE)
     span.end({ status: 'success' })
     span.end({ status: 'error', code: 'caller_gone' })
     const counted = registry.takeChanges().filter(({ metric }) => !metric.endsWith('_seconds'))
@@ -40,11 +41,27 @@ describe('the meter', () => {
     ])
   })
 
+  test('counts calls of deployments by how they ended, and as joins those that took an answer up', () => {
+    const { made, registry } = meter()
+    const call = { deploymentId: 'd', model: 'm', startedAtMs: 0, ms: 5 }
+    made.attempt({ ...call, kind: 'first', firstTokenMs: 1, code: 'upstream_interrupted' })
+    made.attempt({ ...call, kind: 'continuation', by: 'token_ids', code: 'upstream_unavailable' })
+    made.attempt({ ...call, kind: 'continuation', by: 'assistant', firstTokenMs: 1 })
+    expect(registry.takeChanges().map(({ metric, labelValues, amount }) => [metric, ...labelValues, amount])).toEqual([
+      ['llm_calls_total', 'd', 'first', 'upstream_interrupted', 1],
+      ['llm_calls_total', 'd', 'continuation', 'upstream_unavailable', 1],
+      ['llm_calls_total', 'd', 'continuation', 'ok', 1],
+      ['llm_joins_total', 'assistant', 1],
+    ])
+  })
+
   test('a span that is alive stays in flight for hours; one that was killed is forgotten after a minute, but its end still counts', () => {
     const { made, registry, clock, beats } = meter()
-    const alive = made.begin('m', PRINCIPAL)
+    const alive = made.begin('m', PRINCIPAL, NOTE)
+    alive.waits()
     const beat = [...beats][0]
-    const killed = made.begin('m', PRINCIPAL)
+    const killed = made.begin('m', PRINCIPAL, NOTE)
+    killed.waits()
     expect(made.inFlight()).toEqual([['m', 2]])
     for (let minute = 0; minute < 180; minute++) {
       clock.nowMs += 20_000
@@ -60,8 +77,11 @@ describe('the meter', () => {
 
   test('has a report made at the beginning, the end and each sign of life', () => {
     const { made, beats, touches } = meter()
-    const span = made.begin('m', PRINCIPAL)
-    expect(touches()).toBe(1)
+    const span = made.begin('m', PRINCIPAL, NOTE)
+    expect([touches(), beats.size]).toEqual([1, 0])
+    span.waits()
+    span.waits()
+    expect([touches(), beats.size]).toEqual([1, 1])
     for (const beat of beats) beat()
     expect(touches()).toBe(2)
     span.end({ status: 'success' })

@@ -1,7 +1,8 @@
 /** Prompt templates: their text, their variables, what the request path makes of them. */
 import { describe, expect, test } from 'vitest'
-import type { Template, VariableValue } from '../../src/contract/prompt-template.ts'
+import type { Template } from '../../src/contract/prompt-template.ts'
 import { templateSchema } from '../../src/contract/prompt-template.ts'
+import type { VariableValue } from '../../src/contract/prompted-chat.ts'
 import { BUILT_IN_TEMPLATES } from '../../src/prompts/built-in-templates.ts'
 import { compileTemplate, fillTemplate } from '../../src/prompts/compiled-template.ts'
 import { storedPrompts } from '../../src/prompts/stored-prompts.ts'

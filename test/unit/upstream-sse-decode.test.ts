@@ -80,3 +80,7 @@ test('the largest event that may come does come, in small reads, without time gr
   expect(data).toHaveLength(reads * part.length)
   expect(performance.now() - startedAt).toBeLessThan(5_000)
 })
+
+test('an event of many empty lines is bounded, too', () => {
+  expect(() => sseDecoder(10).push(bytesOf('data\n'.repeat(11)))).toThrow(RangeError)
+})

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ERRORS, type ErrorCode } from '../../src/errors.ts'
 import { deadline } from '../../src/upstream/deadline.ts'
 import { parseModelEvent } from '../../src/upstream/model-event.ts'
+import { modelStream } from '../../src/upstream/model-stream.ts'
 import { errorFromStatus, statusOfErrorEvent } from '../../src/upstream/upstream-error.ts'
 
 describe('a deadline', () => {
@@ -84,7 +85,7 @@ describe('a refusal', () => {
     [401, 'upstream_misconfigured'],
     [403, 'upstream_misconfigured'],
     [404, 'upstream_misconfigured'],
-    [408, 'upstream_timeout'],
+    [408, 'upstream_unavailable'],
     [413, 'body_too_large'],
     [422, 'upstream_rejected'],
     [429, 'upstream_rate_limited'],
@@ -177,13 +178,29 @@ describe('an event', () => {
     ['not JSON', '{'],
     ['no object', '[]'],
     ['null', 'null'],
-    ['no choices', '{}'],
+    ['more choices than were asked for', '{"choices":[{"index":16,"delta":{}}]}'],
+    ['content that is no text', '{"choices":[{"index":0,"delta":{"content":{"a":1}}}]}'],
+    ['tool calls that are no list', '{"choices":[{"index":0,"delta":{"tool_calls":"f()"}}]}'],
+    ['ids that are no list', '{"choices":[{"index":0,"delta":{},"token_ids":7}]}'],
     ['choices that are no list', '{"choices":{}}'],
     ['a choice without an index', '{"choices":[{"delta":{}}]}'],
     ['a negative index', '{"choices":[{"index":-1,"delta":{}}]}'],
     ['neither delta nor text', '{"choices":[{"index":0}]}'],
   ])('with %s is malformed', (_, data) => {
     expect(parseModelEvent(data).kind).toBe('malformed')
+  })
+
+  test.each([
+    ['nothing', ''],
+    ['no choices', '{}'],
+    ['a ping', '{"type":"ping"}'],
+  ])('with %s cannot hold a token, and is skipped', (_, data) => {
+    expect(parseModelEvent(data).kind).toBe('silent')
+  })
+
+  test('whose usage is none has none', () => {
+    const parsed = parseModelEvent('{"choices":[],"usage":{"prompt_tokens":"many","completion_tokens":-1}}')
+    expect(parsed).toEqual({ kind: 'event', event: { choices: [] }, finishedChoices: [] })
   })
 
   test('says which choices it finishes', () => {
@@ -193,5 +210,37 @@ describe('an event', () => {
 
   test.each(['error', 'abort'])('that finishes by %s is a failure', (reason) => {
     expect(parseModelEvent(`{"choices":[{"index":0,"delta":{},"finish_reason":"${reason}"}]}`).kind).toBe('error')
+  })
+})
+
+describe('the end of a body', () => {
+  const WHOLE = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+  async function readTo(end: { isOver: boolean }) {
+    const read = vi.fn<() => Promise<Uint8Array | undefined>>()
+    read.mockResolvedValueOnce(new TextEncoder().encode(WHOLE)).mockResolvedValueOnce(undefined)
+    const waits = vi.fn()
+    const released = Promise.withResolvers<void>()
+    const stream = await modelStream({
+      bytes: { read, isOver: () => end.isOver },
+      gathering: undefined,
+      timeouts: { connect: 1, firstToken: 1, firstTokenWhileWaiting: 1, betweenTokens: 1, total: 1 },
+      choices: 1,
+      limit: { wait: waits, pause: () => undefined, stop: () => undefined },
+      reason: () => undefined,
+      close: () => undefined,
+      release: released.resolve,
+    })
+    for await (const batch of stream) expect(batch).toHaveLength(1)
+    await released.promise
+    return { reads: read.mock.calls.length, waits: waits.mock.calls.length }
+  }
+
+  test('that came with the last event is not waited for', async () => {
+    expect(await readTo({ isOver: true })).toEqual({ reads: 1, waits: 1 })
+  })
+
+  test('is read where it may still come, within a time-out, so that the connection serves the next request', async () => {
+    expect(await readTo({ isOver: false })).toEqual({ reads: 2, waits: 2 })
   })
 })

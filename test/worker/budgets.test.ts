@@ -30,7 +30,8 @@ const BODY = { model: MODEL, messages: [{ role: 'user', content: 'Hi' }] }
 /** An edge whose one key belongs to this tenant. */
 function tenantEdge(tenantId: string, scopes: readonly Scope[] = ALL, keyId = 'key_1') {
   const principal: Principal = { tenantId, keyId, scopes }
-  const client = edge({}, () => ({ keys: { find: async () => principal } }))
+  const knownKeys = { has: async () => true }
+  const client = edge({}, () => ({ keys: { find: async () => principal }, knownKeys }))
   const send =
     (method: string) =>
     (path: string, body?: unknown, headers: Record<string, string> = {}) =>
@@ -80,6 +81,22 @@ describe('a tenant without a budget', () => {
     const { tenant_id, id } = row as { tenant_id: string; id: string }
     await deliverUsage(env.DB, [{ ...ENTRY, tenantId: tenant_id, id, cost: 999 }])
     expect(await usageOf('tnt_free', 1)).toEqual([row])
+  })
+
+  test('has 2,500 answers of a second in D1 by two alarms, the second of which follows at once', async () => {
+    const object = env.BUDGET.getByName('tnt_busy')
+    for (let sequence = 1; sequence <= 5; sequence++) {
+      const usage = Array.from({ length: 500 }, (_, index) => ({
+        entry: { ...ENTRY, tenantId: 'tnt_busy', id: `${sequence}-${index}` },
+        held: [],
+      }))
+      await object.exchange(report({ isolateId: 'busy', sequence, usage }))
+    }
+    await runDurableObjectAlarm(object)
+    const next = await runInDurableObject(object, (_, state) => state.storage.getAlarm())
+    // None is set any more where it has fired meanwhile.
+    expect(next ?? 0).toBeLessThanOrEqual(Date.now())
+    await usageOf('tnt_busy', 2_500)
   })
 
   test('has its usage kept while D1 fails', async () => {
@@ -285,16 +302,24 @@ describe('the administration', () => {
     })
     const changed = await client.put('/admin/budgets/day-cost', { limit: 6 }, { 'if-match': '"1"' })
     expect(await changed.json()).toMatchObject({ limit: 6, version: 2 })
-    for (const etag of ['"1"', 'W/"2"', '*']) {
-      const stale = await client.put('/admin/budgets/day-cost', { limit: 7 }, { 'if-match': etag })
+    for (const condition of [{ 'if-match': '"1"' }, { 'if-none-match': '*' }]) {
+      const stale = await client.put('/admin/budgets/day-cost', { limit: 7 }, condition)
       expect([stale.status, await codeOf(stale)]).toEqual([412, 'stale_write'])
+      const kept = await client.remove('/admin/budgets/day-cost', undefined, condition)
+      expect([kept.status, await codeOf(kept)]).toEqual([412, 'stale_write'])
+    }
+    // What no version could be called is malformed, as everywhere.
+    for (const etag of ['W/"2"', '*', '2']) {
+      const malformed = await client.put('/admin/budgets/day-cost', { limit: 7 }, { 'if-match': etag })
+      expect([malformed.status, await codeOf(malformed)]).toEqual([400, 'invalid_request'])
     }
     await client.put('/admin/budgets/day-tokens-key_1', { limit: 10 })
     const first = await (await client.get('/admin/budgets?limit=1')).json<Listed>()
     expect(first).toMatchObject({ data: [{ id: 'day-cost' }], has_more: true, next: 'day-cost' })
     const second = await (await client.get('/admin/budgets?limit=1&after=day-cost')).json<Listed>()
     expect(second).toMatchObject({ data: [{ id: 'day-tokens-key_1', key_id: 'key_1' }], has_more: false })
-    expect(await (await client.remove('/admin/budgets/day-cost')).json()).toMatchObject({ deleted: true })
+    const removed = await client.remove('/admin/budgets/day-cost', undefined, { 'if-match': '"2"' })
+    expect(await removed.json()).toEqual({ id: 'day-cost', object: 'budget.deleted', deleted: true })
     expect((await client.get('/admin/budgets/day-cost')).status).toBe(404)
     expect((await client.remove('/admin/budgets/day-cost')).status).toBe(404)
   })

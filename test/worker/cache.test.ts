@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { platformStore } from '../../src/cache/platform-store.ts'
 import { upstashStore } from '../../src/cache/upstash-store.ts'
-import type { ContentFilter, ModelRequest } from '../../src/chat/ports.ts'
+import type { ContentFilter, ModelEvent, ModelRequest } from '../../src/chat/ports.ts'
 import type { ChatResponse } from '../../src/contract/chat-completion.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { type Edge, edge, MODEL } from './edge-client.ts'
@@ -198,13 +198,10 @@ describe('Upstash', () => {
       const [name, key, value] = command.map(String)
       if (name?.toLowerCase() === 'get') {
         const found = store.get(key ?? '')
-        // The client asks for base64, so that any text survives.
-        return Response.json({
-          result: found === undefined ? null : btoa(String.fromCharCode(...new TextEncoder().encode(found))),
-        })
+        return Response.json({ result: found ?? null })
       }
       store.set(key ?? '', value ?? '')
-      return Response.json({ result: btoa('OK') })
+      return Response.json({ result: 'OK' })
     })
     return commands
   }
@@ -246,11 +243,14 @@ describe("what a tenant changes needs no clearing: a remembered answer is the mo
     return Object.assign(held, client)
   }
 
+  const mask = (batch: readonly ModelEvent[]): ModelEvent[] =>
+    JSON.parse(JSON.stringify(batch).replaceAll('Hello world', '***'))
   const masksOutput: ContentFilter = {
     input: (request) => ({ request, flags: [] }),
     async *output(events) {
-      for await (const batch of events) yield JSON.parse(JSON.stringify(batch).replaceAll('Hello world', '***'))
+      for await (const batch of events) yield mask(batch)
     },
+    outputWhole: (events) => ({ events: mask(events), isBlocked: false }),
   }
 
   test('the output filter of the moment is applied to it', async () => {

@@ -24,7 +24,9 @@ describe('a key', () => {
       const hasBody = method === 'POST' || method === 'PATCH'
       const response = await fetch(path.replace(':id', MODEL), { method, ...(hasBody ? { body: '{}' } : {}) })
       if (OPEN_ROUTES.includes(path)) {
-        expect(response.status, path).toBe(method === 'GET' ? 200 : 415)
+        // Nobody has told this installation a secret for heartbeats.
+        const refused = path === '/endpoints/heartbeat' ? 503 : 415
+        expect(response.status, path).toBe(method === 'GET' ? 200 : refused)
         continue
       }
       closed += 1
@@ -262,8 +264,7 @@ describe('a body', () => {
     const prompt = { model: MODEL, prompt: 'x'.repeat(4 * 1_048_576) }
     expect((await post('/v1/completions', prompt)).status).toBe(413)
     fakeModel(wholeAnswer(...HELLO))
-    const image = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(5_000_000)}` } }
-    expect((await post(CHAT, { ...HI, messages: [{ role: 'user', content: [image] }] })).status).toBe(200)
+    expect((await post(CHAT, { ...HI, messages: [{ role: 'user', content: 'A'.repeat(5_000_000) }] })).status).toBe(200)
   })
 })
 

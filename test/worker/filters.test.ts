@@ -76,7 +76,7 @@ describe('/admin/filters', () => {
       method: 'DELETE',
       headers: { authorization: `Bearer ${KEY}` },
     })
-    expect(await gone.json()).toEqual({ name: 'swear', deleted: true })
+    expect(await gone.json()).toEqual({ id: 'swear', object: 'filter.deleted', deleted: true })
     expect(await problemOf(await admin.get('/admin/filters/swear'))).toEqual([404, 'resource_not_found', 'name'])
   })
 

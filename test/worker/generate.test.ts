@@ -2,12 +2,11 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createApp } from '../../src/app.ts'
-import { wire } from '../../src/wiring.ts'
+import { allPorts, wholeApp } from '../../src/whole-app.ts'
 import { type ModelServer, modelServer } from './conversation-model-server.ts'
 
-const wired = wire(env)
-const app = createApp(() => ({
+const wired = allPorts(env)
+const app = wholeApp(() => ({
   ...wired,
   keys: { find: async () => ({ tenantId: 'tnt_routes', keyId: 'key_1', scopes: ['chat'] }) },
   settings: { ...wired.settings, logLevel: 'silent' },
@@ -107,7 +106,8 @@ describe('POST /chat', () => {
     await expectProblem(await post('/chat', unknown), 404, 'conversation_not_found', 'conversation_id')
     const noModel = { message: 'x', user_id: 'u', model_config: { model: 'nope' } }
     await expectProblem(await post('/chat', noModel), 404, 'model_not_found', 'model_config.model')
-    model.replies = [{ status: 503, error: { message: 'busy', type: 'overloaded_error' } }]
-    await expectProblem(await post('/chat', { message: 'x', user_id: 'u' }), 503, 'upstream_overloaded')
+    // A model that is only busy would be asked again.
+    model.replies = [{ status: 504, error: { message: 'silent', type: 'timeout_error' } }]
+    await expectProblem(await post('/chat', { message: 'x', user_id: 'u' }), 504, 'upstream_timeout')
   })
 })

@@ -1,6 +1,5 @@
 /** The edge's routes and sequence with the real cache before a model, and nothing else: what test/e2e/cache-joining.test.ts runs. */
 import { waitUntil } from 'cloudflare:workers'
-import { createApp } from '../../src/app.ts'
 import { noBudgets } from '../../src/budgets/no-budgets.ts'
 import { answerCache } from '../../src/cache/answer-cache.ts'
 import { memoryCache } from '../../src/cache/memory-cache.ts'
@@ -9,13 +8,18 @@ import { noFilters } from '../../src/filter/no-filters.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { noLimits, noRequestLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
-import { attemptInOrder } from '../../src/routing/attempt.ts'
+import { allWell } from '../../src/routing/all-well.ts'
 import { openaiUpstream } from '../../src/upstream/openai-upstream.ts'
+import { wholeApp } from '../../src/whole-app.ts'
+import { wireAttempt } from '../../src/wiring/attempt.ts'
 import { deploymentOf, routeOf } from '../support/routes.ts'
 
 type Variables = { MODEL_URL: string }
 
-type Used = Pick<HttpPorts, 'complete' | 'keys' | 'limits' | 'sha256Hex' | 'settings'>
+type Used = Pick<HttpPorts, 'complete' | 'keys' | 'limits' | 'sha256Hex' | 'settings'> & {
+  /** Every request tells it where it comes from. */
+  health: Pick<HttpPorts['health'], 'tellRegion'>
+}
 
 let ports: Used | undefined
 
@@ -47,12 +51,13 @@ function portsOf({ MODEL_URL }: Variables): Used {
       ),
       admission: noLimits,
       budgets: noBudgets,
-      attempt: attemptInOrder(),
-      meter: { begin: () => ({ firstToken() {}, end() {} }) },
+      attempt: wireAttempt(allWell, () => {}),
+      meter: { begin: () => ({ waits() {}, firstToken() {}, end() {} }) },
       drawSeed: () => 1,
     },
     keys: { find: async () => ({ tenantId: 'tnt_joining', keyId: 'key_1', scopes: ['chat'] }) },
     limits: noRequestLimits,
+    health: { tellRegion() {} },
     sha256Hex: (text) => text,
     settings: { bodyBytesMax: 1_000_000, logLevel: 'silent', defaultModel: 'model' },
   }
@@ -60,7 +65,7 @@ function portsOf({ MODEL_URL }: Variables): Used {
 }
 
 // Sound: no route that the test calls uses another port.
-const app = createApp((env) => portsOf(env as unknown as Variables) as HttpPorts)
+const app = wholeApp((env) => portsOf(env as unknown as Variables) as unknown as HttpPorts)
 let arrived = 0
 
 function counted(cache: AnswerCache): AnswerCache {

@@ -171,6 +171,81 @@ describe('a key', () => {
   })
 })
 
+describe('what is set for one key', () => {
+  test('is refused for a key that is not there, another tenant’s among them', async () => {
+    const [key, other] = [await newKey(), await newKey()]
+    const by = `?tenant_id=${key.tenant_id}`
+    const limit = (subject: string, query = by) =>
+      call(KEY, 'POST', `/admin/limits${query}`, { dimension: 'key', subject, kind: 'streams', amount: 3 })
+    const budget = (id: string, query = by) => call(KEY, 'PUT', `/admin/budgets/day-tokens-${id}${query}`, { limit: 9 })
+    expect([(await limit(key.id)).status, (await budget(key.id)).status]).toEqual([201, 200])
+    for (const missing of ['key_1', other.id, 'key_default', 'usr_1']) {
+      expect(await limit(missing)).toMatchObject({ status: 400, body: { code: 'invalid_request', param: 'subject' } })
+      expect(await budget(missing)).toMatchObject({ status: 404, body: { code: 'resource_not_found', param: 'id' } })
+    }
+    // The operator's own key is of the settings, and in no table.
+    expect((await budget('key_default', '')).status).toBe(200)
+    expect((await call(KEY, 'DELETE', '/admin/budgets/day-tokens-key_default')).status).toBe(200)
+    const email = `${key.id.toLowerCase()}@example.com`
+    const user = await call(KEY, 'POST', `/admin/users${by}`, { email, password: 'correct horse battery' })
+    expect((await budget(String(user.body.id))).status).toBe(200)
+  })
+})
+
+describe('a tenant that is deleted', () => {
+  /** What was metered names the first two; versions only go on; `change` tells isolates; a provider is the installation's. */
+  const KEPT = ['api_key', 'usage', 'budget_set', 'filter_version', 'change', 'identity_provider']
+
+  test('leaves nothing of what it was told: in no table that names a tenant', async () => {
+    const owner = await newKey({ role: 'owner' })
+    const { tenant_id: tenantId } = owner
+    const by = `?tenant_id=${tenantId}`
+    const message = { role: 'user', content: 'Hi' }
+    const made = [
+      await call(KEY, 'PUT', `/admin/budgets/day-tokens${by}`, { limit: 1 }),
+      await call(KEY, 'PUT', `/admin/filters/words${by}`, { action: 'mask', words: ['x'] }),
+      await call(KEY, 'POST', `/admin/limits${by}`, { dimension: 'key', kind: 'streams', amount: 1 }),
+      await call(owner.key, 'POST', '/v1/prompts', { id: 'greet', messages: [message] }),
+      await call(owner.key, 'POST', '/admin/users', {
+        email: `${tenantId}@example.com`,
+        password: 'correct horse battery',
+      }),
+    ]
+    expect(made.map(({ status }) => status)).toEqual([200, 200, 201, 201, 201])
+    const { results } = await env.DB.prepare(
+      `SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%tenant_id TEXT%'`,
+    ).all<{ name: string }>()
+    const tables = results.map(({ name }) => name).filter((name) => !KEPT.includes(name))
+    const left = async () => {
+      const counts: Record<string, number> = {}
+      for (const table of tables) {
+        const query = env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE tenant_id = ?`)
+        counts[table] = (await query.bind(tenantId).first<number>('n')) ?? 0
+      }
+      return counts
+    }
+    const before = await left()
+    expect(Object.keys(before).filter((table) => before[table])).toEqual(
+      expect.arrayContaining([
+        'budget',
+        'filter_rule',
+        'limit_rule',
+        'prompt',
+        'prompt_label',
+        'prompt_version',
+        'user',
+      ]),
+    )
+    expect((await call(KEY, 'DELETE', `/admin/tenants/${tenantId}`)).status).toBe(200)
+    expect(Object.values(await left()).every((count) => count === 0)).toBe(true)
+    const { results: told } = await env.DB.prepare("SELECT kind FROM change WHERE tenant_id = ? AND subject = ''")
+      .bind(tenantId)
+      .all<{ kind: string }>()
+    const kinds = new Set(told.map(({ kind }) => kind))
+    expect([...kinds].sort()).toEqual(['budget', 'filter', 'identity_provider', 'key', 'limit', 'prompt', 'session'])
+  })
+})
+
 describe('nobody gives what he does not have', () => {
   const asRole = (role: Role, tenantId?: string) => newKey({ role }, tenantId)
 

@@ -86,7 +86,8 @@ describe('the shipped limit', () => {
   test('of the key of the settings is a setting', async () => {
     const client = edge({ PERIGEE_DEV_KEY_REQUESTS_PER_HOUR: '3' })
     expect(await admitted(5, () => client.get('/v1/models'))).toBe(3)
-    expect(await admitted(150, () => edge().get('/metrics'))).toBe(150)
+    const other = edge()
+    expect(await admitted(150, () => other.get('/metrics'))).toBe(150)
   })
 })
 
@@ -208,7 +209,7 @@ describe('limits of a tenant', () => {
     expect(await (await client.fetch(`/admin/limits/${made.id}`, { method: 'DELETE', headers: KEYED })).json()).toEqual(
       {
         id: made.id,
-        object: 'limit',
+        object: 'limit.deleted',
         deleted: true,
       },
     )
@@ -322,7 +323,7 @@ describe('what is counted when the model is known', () => {
   })
 
   test('tokens of an answer that never began cost nothing', async () => {
-    fakeModel(() => new Response('no', { status: 500 }))
+    fakeModel(() => new Response('no', { status: 401 }))
     const client = await limited({ dimension: 'key', kind: 'tokens', amount: 1_000, window_seconds: 60 })
     for (let i = 0; i < 10; i++) expect((await client.post(CHAT, { ...HI, max_tokens: 200 })).status).toBe(502)
   })

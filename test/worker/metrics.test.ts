@@ -1,7 +1,6 @@
 import { createExecutionContext, evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { createApp } from '../../src/app.ts'
 import type { Principal } from '../../src/chat/ports.ts'
 import type { ChatTurnRequest } from '../../src/contract/chat-turn.ts'
 import type { Scope } from '../../src/contract/scopes.ts'
@@ -9,11 +8,12 @@ import { isolateMetrics } from '../../src/observe/isolate-metrics.ts'
 import { METRICS } from '../../src/observe/metric-table.ts'
 import type { MetricsCollector, MetricsReport } from '../../src/observe/metrics-flush.ts'
 import { prometheusText } from '../../src/observe/prometheus-text.ts'
-import { wire } from '../../src/wiring.ts'
+import { allPorts, wholeApp } from '../../src/whole-app.ts'
 import { modelServer } from './conversation-model-server.ts'
 import { MODEL } from './edge-client.ts'
 import { parsePrometheus } from './metrics-text-parser.ts'
 
+const NOTE = { requestId: 'req_1', stream: false }
 const PRINCIPAL: Principal = { tenantId: 'tnt_default', keyId: 'key_default', scopes: ['chat', 'metrics:read'] }
 const USAGE = { prompt_tokens: 12, completion_tokens: 3, total_tokens: 15 }
 
@@ -32,9 +32,9 @@ function isolate(object: string, collector: () => MetricsCollector = () => env.M
   })
   return {
     text: () => metrics.reader.text(),
-    begin: (alias = 'm1') => metrics.meter.begin(alias, PRINCIPAL),
+    begin: (alias = 'm1') => metrics.meter.begin(alias, PRINCIPAL, NOTE),
     answer(alias = 'm1', seconds = 0.7) {
-      const span = metrics.meter.begin(alias, PRINCIPAL)
+      const span = metrics.meter.begin(alias, PRINCIPAL, NOTE)
       nowMs += seconds * 500
       span.firstToken()
       nowMs += seconds * 500
@@ -252,12 +252,12 @@ describe('in flight', () => {
 })
 
 describe('GET /metrics', () => {
-  const wired = wire(env)
+  const wired = allPorts(env)
 
   function request(path: string, scopes: readonly Scope[], body?: object): Promise<Response> {
     const keys = { find: async () => ({ ...PRINCIPAL, scopes }) }
     const settings = { ...wired.settings, logLevel: 'silent' as const }
-    const app = createApp(() => ({ ...wired, keys, settings }))
+    const app = wholeApp(() => ({ ...wired, keys, settings }))
     const headers = { authorization: 'Bearer any', 'content-type': 'application/json' }
     const init = body ? { method: 'POST', headers, body: JSON.stringify(body) } : { headers }
     return Promise.resolve(app.fetch(new Request(`https://edge.test${path}`, init), env, createExecutionContext()))

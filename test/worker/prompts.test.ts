@@ -2,7 +2,6 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
-import { createApp } from '../../src/app.ts'
 import type { Scope } from '../../src/contract/scopes.ts'
 import {
   promptListSchema,
@@ -12,11 +11,11 @@ import {
   renderedPromptSchema,
 } from '../../src/http/openapi/prompt-schemas.ts'
 import { problemSchema } from '../../src/http/openapi/schemas.ts'
-import { wire } from '../../src/wiring.ts'
+import { allPorts, wholeApp } from '../../src/whole-app.ts'
 import { MODEL } from './edge-client.ts'
 import { fakeModel, HELLO, wholeAnswer } from './fake-model.ts'
 
-const wired = wire(env)
+const wired = allPorts(env)
 const ALL: readonly Scope[] = ['chat', 'prompts:read', 'prompts:write']
 
 afterEach(() => {
@@ -24,13 +23,13 @@ afterEach(() => {
 })
 
 function caller(tenantId: string, scopes = ALL) {
-  const app = createApp(() => ({
+  const app = wholeApp(() => ({
     ...wired,
     keys: { find: async () => ({ tenantId, keyId: `key_of_${tenantId}`, scopes }) },
     settings: { ...wired.settings, logLevel: 'silent' as const },
   }))
-  return async (method: string, path: string, body?: object) => {
-    const response = await app.fetch(
+  const raw = async (method: string, path: string, body?: object) =>
+    app.fetch(
       new Request(`https://edge.test${path}`, {
         method,
         headers: { authorization: 'Bearer any', 'content-type': 'application/json' },
@@ -39,8 +38,11 @@ function caller(tenantId: string, scopes = ALL) {
       env,
       createExecutionContext(),
     )
+  const call = async (method: string, path: string, body?: object) => {
+    const response = await raw(method, path, body)
     return { status: response.status, body: await response.json<Record<string, unknown>>() }
   }
+  return Object.assign(call, { raw })
 }
 
 const FIRST = { messages: [{ role: 'system', content: 'Say {{word}}.' }] }
@@ -85,8 +87,42 @@ test('a template lives: created, used, given a second version, deployed by movin
 
   await call('DELETE', '/v1/prompts/greet/labels/staging')
   expect(await rendered({ label: 'staging' })).toBe('prompt_not_found')
-  expect((await call('DELETE', '/v1/prompts/greet')).body).toMatchObject({ deleted: true })
+  const deleted = { id: 'greet', object: 'prompt.deleted', deleted: true }
+  expect((await call('DELETE', '/v1/prompts/greet')).body).toEqual(deleted)
   expect(await rendered({})).toBe('prompt_not_found')
+})
+
+test.each([
+  ['POST', '/v1/prompts', { id: 'p', ...FIRST }],
+  ['GET', '/v1/prompts/greet', undefined],
+  ['PATCH', '/v1/prompts/greet', { description: 'x' }],
+  ['DELETE', '/v1/prompts/greet', undefined],
+  ['POST', '/v1/prompts/greet/render', { variables: { word: 'x' } }],
+  ['POST', '/v1/prompts/greet/versions', SECOND],
+  ['GET', '/v1/prompts/greet/versions/1', undefined],
+  ['PUT', '/v1/prompts/greet/labels/production', { version: 1 }],
+  ['DELETE', '/v1/prompts/greet/labels/production', undefined],
+])('%s %s refuses a query that would mean nothing', async (method, path, body) => {
+  const call = caller('tnt_queries')
+  await call('POST', '/v1/prompts', { id: 'greet', ...FIRST })
+  const refused = await call(method, `${path}?tenant_id=tnt_other`, body)
+  expect(refused).toMatchObject({ status: 400, body: { code: 'invalid_request', param: 'tenant_id' } })
+})
+
+test('an answer says which version of a template it came from, streamed or whole, and nothing where there was none', async () => {
+  const call = caller('tnt_told')
+  await call('POST', '/v1/prompts', { id: 'greet', ...FIRST })
+  await call('POST', '/v1/prompts/greet/versions', { ...SECOND, labels: ['staging'] })
+  fakeModel(wholeAnswer(...HELLO))
+  const said = async (more: object) => {
+    const own = { model: MODEL, messages: [{ role: 'user', content: 'Go' }], ...more }
+    const response = await call.raw('POST', '/v1/chat/completions', own)
+    await response.text()
+    return response.headers.get('x-perigee-prompt')
+  }
+  expect(await said({ prompt: { id: 'greet', variables: { word: 'hi' } } })).toBe('greet@1')
+  expect(await said({ prompt: { id: 'greet', label: 'staging' }, stream: true })).toBe('greet@2')
+  expect(await said({})).toBeNull()
 })
 
 test('a chat completion with a template sends its messages before its own, or alone, and nothing of the reference', async () => {

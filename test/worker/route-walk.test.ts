@@ -11,6 +11,9 @@ import type { NewKeyView } from '../../src/contract/keys.ts'
 import { SCOPES, type Scope } from '../../src/contract/scopes.ts'
 import type { Route } from '../../src/http/route.ts'
 import { OPEN_ROUTES, routes } from '../../src/http/route-table.ts'
+import { deliverRows } from '../../src/request-log/deliver-rows.ts'
+import { rowId, rowText } from '../../src/request-log/log-row.ts'
+import { logRow } from '../support/log-row.ts'
 import { edge, KEY } from './edge-client.ts'
 
 const { fetch } = edge()
@@ -86,11 +89,20 @@ const OBJECTS: readonly Objects[] = [
     path: '/admin/budgets/:id',
     missing: 'day-tokens-nobody',
     async make(key) {
-      await send('PUT', '/admin/budgets/day-tokens-theirs', key, { limit: 1_000_000 })
-      return 'day-tokens-theirs'
+      const theirs = await made('/admin/keys', key, { name: 'bounded', scopes: ['chat'] })
+      await send('PUT', `/admin/budgets/day-tokens-${theirs.id}`, key, { limit: 1_000_000 })
+      return `day-tokens-${theirs.id}`
     },
     bodies: { 'PUT ': { limit: 1 } },
-    makesOwn: ['PUT '],
+  },
+  {
+    path: '/admin/requests/:id',
+    missing: 'req_nobody_has_this',
+    async make() {
+      const request = logRow({ id: rowId(Date.now(), '0a1b2c3d', 1), requestId: 'req_theirs_alone' })
+      await deliverRows(env.DB, other.tenantId, `[${rowText(request)}]`)
+      return 'req_theirs_alone'
+    },
   },
   {
     // Of the installation: the same prices for all, and no tenant's key may set them.
@@ -172,7 +184,7 @@ beforeAll(async () => {
 const named = routes.map((route) => [`${route.method} ${route.path}`, route] as const)
 const closed = named.filter(([, route]) => !OPEN_ROUTES.includes(route.path))
 /** What any key or token may ask, for it concerns its holder alone. */
-const OF_THE_HOLDER = ['/auth/me', '/auth/logout']
+const OF_THE_HOLDER = ['/auth/me', '/auth/logout', '/auth/password']
 const scoped = closed.flatMap(([name, route]) =>
   typeof route.access === 'object' ? [[name, route, route.access.scope] as const] : [],
 )

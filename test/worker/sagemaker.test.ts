@@ -1,6 +1,7 @@
 /** The SageMaker adapter with AWS's own client in workerd, before a double that checks signatures and frames event streams. */
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import type { ModelEvent, UpstreamCall } from '../../src/chat/ports.ts'
+import type { ChatResponse } from '../../src/contract/chat-completion.ts'
 import { AppError, type ErrorCode } from '../../src/errors.ts'
 import { type AwsIdentity, staticCredentials } from '../../src/upstream/aws-credentials.ts'
 import { sagemakerUpstream } from '../../src/upstream/sagemaker-upstream.ts'
@@ -8,6 +9,7 @@ import { FAULTS, type FaultName } from '../support/sagemaker/faults.ts'
 import { EXPIRED, PLAIN, REGION, SESSION } from '../support/sagemaker/keys.ts'
 import type {} from '../support/sagemaker/provided-sagemaker.ts'
 import { TOLD } from '../support/sagemaker/told.ts'
+import { type Edge, edge } from './edge-client.ts'
 
 const { url } = inject('sagemaker')
 
@@ -142,6 +144,7 @@ const ROWS: Row[] = [
   ['model-429', 'upstream_rate_limited'],
   ['model-silent', 'upstream_timeout'],
   ['page', 'upstream_unavailable'],
+  ['no-frames', 'upstream_unavailable'],
   ['elsewhere', 'upstream_misconfigured'],
   ['stream-error', 'upstream_interrupted'],
   ['stream-error-at-once', 'upstream_timeout'],
@@ -153,6 +156,7 @@ const ROWS: Row[] = [
   ['cut', 'upstream_interrupted'],
   ['short', 'upstream_interrupted'],
   ['damaged', 'upstream_interrupted'],
+  ['huge', 'upstream_interrupted'],
   ['ended', 'upstream_interrupted'],
 ]
 /** They are about time and are tested below. */
@@ -217,5 +221,37 @@ describe('time', () => {
     controller.abort()
     await expect(reading).rejects.toMatchObject({ code: 'caller_gone' })
     expect(signal?.aborted).toBe(true)
+  })
+})
+
+describe('a configured endpoint', () => {
+  const ofSagemaker = { adapter: 'sagemaker', region: REGION, endpoint: 'chat-1', model: 'm-1', url }
+  const settings = { PERIGEE_ALLOW_INTERNAL_URLS: 'on', UPSTREAM_AWS_KEYS: Object.values(SESSION).join(':') }
+  const config = (deployment: object) => ({
+    deployments: { aws: { ...ofSagemaker, secret: 'UPSTREAM_AWS_KEYS', ...deployment } },
+    models: { chat: { targets: [{ deployment: 'aws' }] } },
+  })
+  const question = { model: 'chat', messages: [{ role: 'user', content: 'Hi €' }] }
+  const apply = async (api: Edge, deployment: object = {}) =>
+    (await api.post('/admin/config', config(deployment), { method: 'PUT' })).status
+
+  test('answers through the whole edge, streamed and not', async () => {
+    const api = edge(settings)
+    expect(await apply(api)).toBe(200)
+    const whole = await api.post('/v1/chat/completions', question)
+    const { choices, model } = await whole.json<ChatResponse>()
+    expect([whole.status, model]).toEqual([200, 'm-1'])
+    expect(choices[0]?.message.content).toContain(`${TOLD.join('')}{"headers"`)
+    const streamed = await (await api.post('/v1/chat/completions', { ...question, stream: true })).text()
+    expect(streamed.endsWith('data: [DONE]\n\n')).toBe(true)
+    for (const character of TOLD) expect(streamed).toContain(`"content":${JSON.stringify(character)}`)
+  })
+
+  test('whose account refuses us is our fault, and says nothing of the account', async () => {
+    const api = edge(settings)
+    expect(await apply(api, { endpoint: 'denied' })).toBe(200)
+    const refused = await api.post('/v1/chat/completions', question)
+    expect(refused.status).toBe(502)
+    expect(await refused.text()).not.toMatch(/arn:|\d{12}/)
   })
 })

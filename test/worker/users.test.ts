@@ -15,7 +15,7 @@ import {
   userListSchema,
   userSchema,
 } from '../../src/http/openapi/user-schemas.ts'
-import { wire } from '../../src/wiring.ts'
+import { allPorts } from '../../src/whole-app.ts'
 import { codeOf, type Edge, edge } from './edge-client.ts'
 
 const SECRET = 'a secret that only this test knows, 2026'
@@ -333,7 +333,7 @@ describe('POST /auth/token', () => {
       access_token,
       '/auth/logout',
       { method: 'POST' },
-      edge(SETTINGS, () => ({ signIn: wire(unset).signIn })),
+      edge(SETTINGS, () => ({ signIn: allPorts(unset).signIn })),
     )
     expect(await codeOf(refused)).toBe('not_configured')
   })
@@ -567,6 +567,54 @@ describe('a refresh token', () => {
     expect(results).toHaveLength(20)
     expect((await refresh(newest.refresh_token)).status).toBe(200)
     expect((await refresh(oldest.refresh_token)).status).toBe(400)
+  })
+})
+
+describe('POST /auth/password', () => {
+  const NEXT = 'another staple, longer'
+  const change = (accessToken: string, body: object) =>
+    withToken(accessToken, '/auth/password', {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json' },
+    })
+
+  test('changes the password of who knows the present one, and ends his other sessions at once', async () => {
+    const user = await createUser()
+    const [mine, other] = [await signedIn(user.email), await signedIn(user.email)]
+    const changed = await change(mine.access_token, { current: PASSWORD, new: NEXT })
+    expect([changed.status, await changed.json()]).toEqual([200, user])
+    expect((await signIn(user.email)).status).toBe(400)
+    expect((await signIn(user.email, NEXT)).status).toBe(200)
+    expect((await withToken(mine.access_token, '/auth/me')).status).toBe(200)
+    expect((await refresh(mine.refresh_token)).status).toBe(200)
+    expect((await withToken(other.access_token, '/auth/me')).status).toBe(401)
+    expect((await refresh(other.refresh_token)).status).toBe(400)
+  })
+
+  test('is no way to guess faster than at the door: wrong tries count for the account', async () => {
+    const { email } = await createUser()
+    const { access_token } = await signedIn(email)
+    for (let wrong = 0; wrong < 5; wrong++) {
+      const refused = await change(access_token, { current: `wrong ${wrong}`, new: NEXT })
+      expect([refused.status, await codeOf(refused)]).toEqual([400, 'invalid_request'])
+    }
+    const locked = await change(access_token, { current: PASSWORD, new: NEXT })
+    expect([locked.status, await codeOf(locked)]).toEqual([429, 'rate_limited'])
+    expect(locked.headers.get('retry-after')).not.toBeNull()
+    expect((await signIn(email)).status).toBe(400)
+    // Nine hashes of a password, on a machine that does other things, too.
+  }, 30_000)
+
+  test('takes no short password, not the same again, and no key', async () => {
+    const { email } = await createUser()
+    const { access_token } = await signedIn(email)
+    for (const wrong of [{ current: PASSWORD, new: 'short' }, { current: PASSWORD, new: PASSWORD }, { new: NEXT }]) {
+      const refused = await change(access_token, wrong)
+      expect([refused.status, await codeOf(refused)]).toEqual([400, 'invalid_request'])
+    }
+    expect((await signIn(email)).status).toBe(200)
+    expect(await codeOf(await api.post('/auth/password', { current: PASSWORD, new: NEXT }))).toBe('invalid_request')
   })
 })
 

@@ -69,7 +69,10 @@ export async function planAnswer(
     const message = `min_tokens: must be at most the ${maxTokens} tokens that the answer may have`
     throw new RequestError('invalid_request', message, 'min_tokens')
   }
-  const sampling = planSampling(request, serving.tokenizer.vocabSize)
+  const sampling = {
+    ...planSampling(request, serving.tokenizer.vocabSize),
+    choice: perigee.continue?.choice ?? 0,
+  }
   const endings = planEndings(request, serving.tokenizer.vocabSize)
   const logprobs = logprobsOf(request)
   // Last, because it is the only thing here that takes time.
@@ -126,7 +129,8 @@ export function planChoices(plans: readonly AnswerPlan[], n: number): AnswerPlan
     Array.from({ length: n }, (_, choice) => ({
       ...plan,
       index: prompt * n + choice,
-      sampling: { ...plan.sampling, choice },
+      // A continuation is one answer, of which place it was told.
+      sampling: { ...plan.sampling, choice: plan.sampling.choice + choice },
     })),
   )
 }

@@ -1,4 +1,4 @@
-/** POST /v1/chat/completions, and /invocations in SageMaker mode. */
+/** POST /v1/chat/completions. */
 import { chatRequestSchema } from '../../../src/contract/chat-completion.ts'
 import type { Endings } from '../engine/engine-messages.ts'
 import { planAnswer, planChoices, refuseTooMany } from './answer-plan.ts'
@@ -23,24 +23,13 @@ export const chatCompletions: Handler = async ({ request, response, server }) =>
   await answerChat(serving, await readJson(request), response)
 }
 
-/** The same for a caller who does not know the model's name: SageMaker's endpoint is the name. */
-export const invocations: Handler = async ({ request, response, server }) => {
-  const serving = whenServing(server)
-  const body = await readJson(request)
-  await answerChat(
-    serving,
-    body instanceof Object && !('model' in body) ? { ...body, model: serving.modelName } : body,
-    response,
-  )
-}
-
 const CHAT_FIELDS = [
   ...['messages', 'max_completion_tokens', 'logprobs', 'top_logprobs', 'add_generation_prompt'],
   ...['continue_final_message', 'response_format', 'tools', 'tool_choice', 'parallel_tool_calls'],
 ]
 
-async function answerChat(serving: Serving, body: unknown, response: Parameters<Handler>[0]['response']) {
-  const request = parse(chatRequestSchema, body)
+export async function answerChat(serving: Serving, body: unknown, response: Parameters<Handler>[0]['response']) {
+  const request = parse(chatRequestSchema(), body)
   refuseUnsupported(request, CHAT_FIELDS)
   const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? null
   const tools = readTools(request)

@@ -8,7 +8,7 @@ import { sendJson } from './send-json.ts'
 import { whenServing } from './serving.ts'
 
 const detokenizeSchema = z.strictObject({
-  model: z.optional(samplingShape.model),
+  model: z.optional(samplingShape().model),
   tokens: z.array(z.int().check(z.nonnegative())).check(z.maxLength(MAX_TOKENS_MAX)),
 })
 

@@ -10,7 +10,7 @@ import { textPrompt } from './text-completions.ts'
 
 export const generate: Handler = async ({ request, response, server }) => {
   const serving = whenServing(server)
-  const { text, max_length: maxTokens } = parse(generateRequestSchema, await readJson(request))
+  const { text, max_length: maxTokens } = parse(generateRequestSchema(), await readJson(request))
   const asked = { model: serving.modelName, prompt: text, temperature: 0 }
   const plan = await planAnswer(serving, asked, maxTokens, () => textPrompt(serving, text, untilHangUp(response)))
   const shape = {

@@ -1,9 +1,10 @@
 /** All routes of the server. */
 import { loadAdapter, unloadAdapter } from './adapters.ts'
-import { chatCompletions, invocations } from './chat-completions.ts'
+import { chatCompletions } from './chat-completions.ts'
 import { detokenize } from './detokenize.ts'
 import { embeddings } from './embeddings.ts'
 import { generate } from './generate.ts'
+import { invocations } from './invocations.ts'
 import type { Route } from './route.ts'
 import { drain, health, live, load, metrics, models, ping } from './status.ts'
 import { textCompletions } from './text-completions.ts'

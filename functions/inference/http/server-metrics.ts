@@ -3,6 +3,8 @@ import type { BatchReport } from '../embedding/embedding-engine.ts'
 import type { StepReport } from '../engine/engine-messages.ts'
 
 export type ServerMetrics = {
+  /** Answers that were given or failed, since the server began. */
+  answered(): number
   answers: Counter<{ outcome: string }>
   answerSeconds: Histogram
   firstTokenSeconds: Histogram
@@ -24,7 +26,10 @@ const BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 export function createServerMetrics(): ServerMetrics {
   const families: (() => string[])[] = []
 
-  function counter<Labels extends Record<string, string>>(name: string, help: string): Counter<Labels> {
+  function counter<Labels extends Record<string, string>>(
+    name: string,
+    help: string,
+  ): Counter<Labels> & { total(): number } {
     const values = new Map<string, number>()
     families.push(() => [
       ...head(name, help, 'counter'),
@@ -35,6 +40,7 @@ export function createServerMetrics(): ServerMetrics {
         const key = labelText(labels)
         values.set(key, (values.get(key) ?? 0) + amount)
       },
+      total: () => [...values.values()].reduce((sum, value) => sum + value, 0),
     }
   }
 
@@ -102,6 +108,7 @@ export function createServerMetrics(): ServerMetrics {
   }
 
   return {
+    answered: answers.total,
     answers,
     answerSeconds,
     firstTokenSeconds,

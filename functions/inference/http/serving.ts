@@ -1,4 +1,5 @@
 /** What the routes need of the rest of the server. */
+import type { MachineWatch } from '../announce/machine-load.ts'
 import type { EmbeddingService } from '../embedding/embedding-service.ts'
 import type { Engine } from '../engine/engine-client.ts'
 import type { ChatTemplate } from '../text/chat-template.ts'
@@ -40,6 +41,7 @@ export type Server = {
   isStopping: boolean
   isDraining: boolean
   metrics: ServerMetrics
+  machine: MachineWatch
 }
 
 /** @throws RequestError while the model loads, or the server drains or stops */

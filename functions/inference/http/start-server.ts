@@ -1,6 +1,9 @@
 /** The whole server: listens at once, loads the model, serves until it is stopped. For main.ts, and for tests in their own process. */
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
+import { type Announcer, startAnnouncer } from '../announce/announcer.ts'
+import { watchMachine } from '../announce/machine-load.ts'
+import { serverHeartbeat } from '../announce/server-heartbeat.ts'
 import { openEmbeddingService } from '../embedding/embedding-service.ts'
 import { type EngineClientOptions, startEngine } from '../engine/engine-client.ts'
 import { systemFingerprint } from '../engine/fingerprint.ts'
@@ -19,6 +22,8 @@ import type { Server, Serving } from './serving.ts'
 
 /** For the last bytes to a slow reader, after its answer has ended. */
 const LAST_WORDS_MS = 1_000
+/** How old what /metrics says of the machine is at most. */
+const LOOK_EVERY_MS = 5_000
 
 export type RunningServer = {
   /** Of this machine, with the port that was taken. */
@@ -42,10 +47,19 @@ export async function startServer(settings: Settings, log: (line: string) => voi
           ...{ model, batchMax, waitMs, threads: settings.threads, spinUs: settings.spinUs },
           ...{ onBatch: metrics.embeddingBatch, log },
         })
-  const server: Server = { serving: null, embeddings, isStopping: false, isDraining: false, metrics }
+  const server: Server = {
+    serving: null,
+    embeddings,
+    isStopping: false,
+    isDraining: false,
+    metrics,
+    machine: watchMachine(),
+  }
   const routes = settings.sagemaker ? [...ROUTES, ...SAGEMAKER_ROUTES] : ROUTES
   const http = createHttpServer({ server, routes, access: settings.access, log })
   const connections = watchConnections(http)
+  const stopLooking = every(LOOK_EVERY_MS, () => void server.machine.look())
+  let announcer: Announcer | undefined
   await new Promise<void>((listening, reject) => {
     http.once('error', reject)
     http.listen(settings.port, settings.host, () => listening())
@@ -92,10 +106,18 @@ export async function startServer(settings: Settings, log: (line: string) => voi
         fingerprint: systemFingerprint(config.weightsSha256, ortVersion, batchInvariant),
         template: compileChatTemplate(config.chatTemplate, { bosToken, eosToken }, tokenizer.shield),
       }
+      if (settings.announce) {
+        const { edgeUrl, secret } = settings.announce
+        const heartbeat = serverHeartbeat(server, settings.announce, Date.now)
+        announcer = startAnnouncer({ edgeUrl, secret, heartbeat, fetch, nowMs: Date.now, every, log })
+      }
       return server.serving
     },
     startEmbeddings: async () => embeddings === null || embeddings.start(),
     async stop(graceMs) {
+      stopLooking()
+      // First of all, so that nobody is sent here who would be refused.
+      await announcer?.leave()
       server.isStopping = true
       const closed = new Promise<void>((done) => http.close(() => done()))
       connections.closeUnused()
@@ -110,4 +132,11 @@ export async function startServer(settings: Settings, log: (line: string) => voi
       await Promise.all([server.serving?.engine.stop(), server.serving?.encoder.stop(), embeddings?.stop()])
     },
   }
+}
+
+function every(ms: number, call: () => void): () => void {
+  const timer = setInterval(call, ms)
+  // It keeps no process alive.
+  timer.unref()
+  return () => clearInterval(timer)
 }

@@ -4,7 +4,7 @@ import { parse, readJson } from './parse-body.ts'
 import { readinessOf } from './readiness.ts'
 import type { Handler } from './route.ts'
 import { sendJson } from './send-json.ts'
-import { whenServing } from './serving.ts'
+import { type Server, whenServing } from './serving.ts'
 
 export const models: Handler = ({ response, server }) => {
   const { modelName, created, context, engine } = whenServing(server)
@@ -42,12 +42,17 @@ export const ping: Handler = ({ response, server }) => {
 
 /** For a balancer: how much of the server is taken. */
 export const load: Handler = ({ response, server }) => {
-  const { serving } = server
-  const { slots, queueMax } = serving ?? { slots: 0, queueMax: 0 }
+  const { isReady, status } = readinessOf(server)
+  const { queueMax } = server.serving ?? { queueMax: 0 }
+  sendJson(response, 200, { ready: isReady, status, ...placesOf(server), queue_max: queueMax })
+}
+
+/** How many slots there are, how many run, and how many requests wait for one. */
+export function placesOf({ serving }: Server): { slots: number; running: number; waiting: number } {
+  const slots = serving?.slots ?? 0
   const inFlight = serving?.engine.inFlight() ?? 0
   const running = Math.min(inFlight, slots)
-  const { isReady, status } = readinessOf(server)
-  sendJson(response, 200, { ready: isReady, status, slots, running, waiting: inFlight - running, queue_max: queueMax })
+  return { slots, running, waiting: inFlight - running }
 }
 
 const drainSchema = z.strictObject({ on: z._default(z.boolean(), true) })
@@ -61,6 +66,7 @@ export const drain: Handler = async ({ request, response, server }) => {
 
 export const metrics: Handler = ({ response, server }) => {
   const { serving } = server
+  const machine = server.machine.last()
   const text = server.metrics.text({
     perigee_inference_ready: {
       help: '1 when a request would be answered.',
@@ -75,10 +81,31 @@ export const metrics: Handler = ({ response, server }) => {
       help: 'How often the engine was started again since the server began.',
       value: serving?.engine.restarts() ?? 0,
     },
+    perigee_inference_cpu_share: { help: 'Of all cores of the machine, in the last seconds.', value: machine.cpu },
+    perigee_inference_memory_used_bytes: {
+      help: 'Of the machine or its container.',
+      value: machine.memory_used_bytes,
+    },
+    perigee_inference_memory_total_bytes: {
+      help: 'Of the machine or its container.',
+      value: machine.memory_total_bytes,
+    },
+    perigee_inference_gpu_utilization: {
+      help: 'Mean of the GPUs, as nvidia-smi tells; 0 where there are none.',
+      value: mean(machine.gpus.map(({ utilization }) => utilization)),
+    },
+    perigee_inference_gpu_memory_used_bytes: {
+      help: 'Of all GPUs together.',
+      value: machine.gpus.reduce((sum, gpu) => sum + gpu.memory_used_bytes, 0),
+    },
     perigee_inference_embedding_waiting: {
       help: 'Inputs that wait to be embedded.',
       value: server.embeddings?.opened()?.engine.waiting() ?? 0,
     },
   })
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text)
+}
+
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length
 }

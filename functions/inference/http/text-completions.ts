@@ -20,7 +20,7 @@ const PROMPTS_MAX = 128
 
 /** OpenAI's list of prompts, beside the one prompt that the edge's contract has. */
 const promptSchema = z.union([
-  textRequestSchema.shape.prompt,
+  textRequestSchema().shape.prompt,
   z.array(z.string()).check(z.minLength(1), z.maxLength(PROMPTS_MAX)),
   z
     .array(z.array(z.int().check(z.nonnegative())).check(z.minLength(1), z.maxLength(MAX_TOKENS_MAX)))
@@ -32,7 +32,11 @@ const MAX_TOKENS_DEFAULT = 16
 
 export const textCompletions: Handler = async ({ request, response, server }) => {
   const serving = whenServing(server)
-  const { prompts, body } = readPrompts(await readJson(request))
+  await answerText(serving, await readJson(request), response)
+}
+
+export async function answerText(serving: Serving, given: unknown, response: Parameters<Handler>[0]['response']) {
+  const { prompts, body } = readPrompts(given)
   refuseUnsupported(body, ['prompt', 'logprobs', 'echo', 'best_of'])
   if ((body.best_of ?? body.n ?? 1) !== (body.n ?? 1)) {
     throw new RequestError('unsupported_parameter', 'best_of: must be n, all of which are given', 'best_of')
@@ -59,7 +63,7 @@ type Prompt = string | string[] | number[]
 function readPrompts(given: unknown) {
   const { prompt, ...rest } = parse(z.looseObject({ prompt: promptSchema }), given)
   const prompts = (isMany(prompt) ? prompt : [prompt]) as Prompt[] // Sound: each entry is text or ids.
-  return { prompts, body: parse(textRequestSchema, { ...rest, prompt: prompts[0] }) }
+  return { prompts, body: parse(textRequestSchema(), { ...rest, prompt: prompts[0] }) }
 }
 
 const isMany = (prompt: Prompt | number[][]) => typeof prompt !== 'string' && typeof prompt[0] !== 'number'

@@ -12,9 +12,9 @@ import { whenServing } from './serving.ts'
 import { textPrompt } from './text-completions.ts'
 
 const tokenizeSchema = z.strictObject({
-  model: z.optional(chatRequestSchema.shape.model),
-  messages: z.optional(chatRequestSchema.shape.messages),
-  prompt: z.optional(textRequestSchema.shape.prompt),
+  model: z.optional(chatRequestSchema().shape.model),
+  messages: z.optional(chatRequestSchema().shape.messages),
+  prompt: z.optional(textRequestSchema().shape.prompt),
   return_tokens: z._default(z.boolean(), true),
 })
 

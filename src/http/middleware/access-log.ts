@@ -16,6 +16,7 @@ export function accessLog(
   const { now = Date.now, write = console.log } = options
   return async (context, next) => {
     const startedAt = now()
+    context.set('arrivedAtMs', startedAt)
     // Without this the platform drops our context when the caller hangs up, and with it whatever notices: the meter, this line.
     const { promise: over, resolve: finish } = Promise.withResolvers<void>()
     context.executionCtx.waitUntil(over)

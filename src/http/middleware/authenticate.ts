@@ -1,6 +1,6 @@
 /**
- * `Authorization: Bearer ...`, or `x-api-key: ...`, to a principal: an API key (only its hash is looked up), or an access token. Nothing of either is kept or
- * logged.
+ * `Authorization: Bearer ...`, or `x-api-key: ...`, to a principal: an API key (only its hash is looked up), or an access token. Neither is
+ * stored or logged; a key stays in memory for a minute (src/auth/remembering-hash.ts).
  */
 import type { MiddlewareHandler } from 'hono'
 import type { Scope } from '../../contract/scopes.ts'
@@ -36,8 +36,16 @@ function bearerOf(key: string | undefined): string | undefined {
   return key === undefined ? undefined : `Bearer ${key}`
 }
 
+/** Looked up when somebody asks: few keys are bound to a place. */
 function usedFrom(context: AppContext): UsedFrom {
-  return { origin: context.req.header('origin'), address: context.req.header('cf-connecting-ip') }
+  return {
+    get origin() {
+      return context.req.header('origin')
+    },
+    get address() {
+      return context.req.header('cf-connecting-ip')
+    },
+  }
 }
 
 /** RFC 6750 3.1: no error is named to who gave nothing. */

@@ -3,6 +3,7 @@
  * another origin gains nothing from a visitor's browser.
  */
 import type { MiddlewareHandler } from 'hono'
+import { PROMPT_HEADER } from '../render/prompt-header.ts'
 import type { AppEnv } from '../route.ts'
 import { LIMIT_HEADERS } from './limit-headers.ts'
 
@@ -10,7 +11,7 @@ import { LIMIT_HEADERS } from './limit-headers.ts'
 const PREFLIGHT_SECONDS = 7_200
 
 /** What a page may read beyond the headers that are always readable. */
-const EXPOSED = ['x-request-id', 'retry-after', 'x-perigee-cache', 'age', ...LIMIT_HEADERS].join(', ')
+const EXPOSED = ['x-request-id', 'retry-after', 'x-perigee-cache', PROMPT_HEADER, 'age', ...LIMIT_HEADERS].join(', ')
 
 export function cors(): MiddlewareHandler<AppEnv> {
   return async (context, next) => {

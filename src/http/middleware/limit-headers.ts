@@ -4,7 +4,7 @@
  */
 import type { MiddlewareHandler } from 'hono'
 import type { LimitStanding } from '../ports.ts'
-import { type AppEnv, endpointOf } from '../route.ts'
+import { type AppContext, type AppEnv, endpointOf } from '../route.ts'
 
 export const LIMIT_HEADERS = [
   'ratelimit',
@@ -18,28 +18,37 @@ export const LIMIT_HEADERS = [
 export function limitHeaders(): MiddlewareHandler<AppEnv> {
   return async (context, next) => {
     await next()
-    const principal = context.get('principal')
-    if (!principal) return
-    const alias = context.get('model')
-    const standings = context.get('ports').limits.standing({
-      principal,
-      endpoint: endpointOf(context),
-      ...(alias === undefined ? {} : { alias }),
-    })
-    if (standings.length > 0) setLimitHeaders(context.res.headers, standings)
+    if (context.get('hasHeaders')) return
+    for (const [name, value] of Object.entries(limitHeadersNow(context))) context.res.headers.set(name, value)
   }
 }
 
-export function setLimitHeaders(headers: Headers, standings: readonly LimitStanding[]): void {
-  headers.set('ratelimit-policy', standings.map(policyItem).join(', '))
-  headers.set('ratelimit', standings.map(standingItem).join(', '))
+/** As this isolate knows it now. Empty where nobody was authenticated, and where no limit holds. */
+export function limitHeadersNow(context: AppContext): Record<string, string> {
+  const principal = context.get('principal')
+  if (!principal) return {}
+  const alias = context.get('model')
+  const standings = context.get('ports').limits.standing({
+    principal,
+    endpoint: endpointOf(context),
+    ...(alias === undefined ? {} : { alias }),
+  })
+  return standings.length > 0 ? limitHeadersOf(standings) : {}
+}
+
+export function limitHeadersOf(standings: readonly LimitStanding[]): Record<string, string> {
+  const headers: Record<string, string> = {
+    'ratelimit-policy': standings.map(policyItem).join(', '),
+    ratelimit: standings.map(standingItem).join(', '),
+  }
   for (const kind of ['requests', 'tokens'] as const) {
     const tightest = tightestOf(standings, kind)
     if (!tightest) continue
-    headers.set(`x-ratelimit-limit-${kind}`, String(tightest.limit))
-    headers.set(`x-ratelimit-remaining-${kind}`, String(tightest.remaining))
-    headers.set(`x-ratelimit-reset-${kind}`, durationText(tightest.resetMs))
+    headers[`x-ratelimit-limit-${kind}`] = String(tightest.limit)
+    headers[`x-ratelimit-remaining-${kind}`] = String(tightest.remaining)
+    headers[`x-ratelimit-reset-${kind}`] = durationText(tightest.resetMs)
   }
+  return headers
 }
 
 /** Without `qu` a quota is of requests. */

@@ -11,7 +11,7 @@ export function requestId(makeId: () => string = newRequestId): MiddlewareHandle
     const id = given !== undefined && ACCEPTED.test(given) ? given : makeId()
     context.set('requestId', id)
     await next()
-    context.res.headers.set('x-request-id', id)
+    if (!context.get('hasHeaders')) context.res.headers.set('x-request-id', id)
   }
 }
 

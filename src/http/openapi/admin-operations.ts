@@ -88,7 +88,7 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     description:
       'The old one stays valid for `overlap_seconds`, at most 30 days; not at all where the body is left out. Needs the scope `keys:write`.',
     query: TENANT_QUERY,
-    request: { schema: 'RotateKey', example: { overlap_seconds: 3_600 } },
+    request: { schema: 'RotateKey', example: { overlap_seconds: 3_600 }, isOptional: true },
     answers: newKeyAnswer,
     errors: [...ADMIN_BODY, 'resource_not_found', 'stale_write'],
   },
@@ -149,7 +149,7 @@ export const ADMIN_OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Administration',
     summary: 'Delete a tenant',
     description:
-      'Its keys are revoked and its users deleted; its id is never given again. Needs the scope `tenants:write`.',
+      'Its keys are revoked; its users, limits, budgets, filter rules and prompt templates are deleted. Its id is never given again. Needs the scope `tenants:write`.',
     answers: {
       'application/json': {
         schema: 'Deleted',

@@ -62,6 +62,8 @@ const FILTERS = {
 const ONE_BUDGET = { 'application/json': { schema: 'Budget', example: BUDGET } } as const
 const ONE_PRICE = { 'application/json': { schema: 'Price', example: PRICE } } as const
 const FOUND = [...KEY, 'invalid_request', 'resource_not_found'] as const
+const FORMAT = { format: '`json` or `csv`; before what `Accept` says.' }
+const csvOf = (row: object) => `${Object.keys(row).join(',')}\r\n${Object.values(row).join(',')}\r\n`
 const list = (item: object) => ({ object: 'list', data: [item], has_more: false })
 
 export const BUDGET_OPERATIONS: Readonly<Record<string, Operation>> = {
@@ -100,10 +102,12 @@ export const BUDGET_OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'deleteBudget',
     tag: 'Budgets',
     summary: 'Remove a budget',
-    description: 'What was used stays in the usage.',
+    description: 'What was used stays in the usage. With `If-Match` only the version that was read.',
     query: TENANT_QUERY,
-    answers: { 'application/json': { example: { id: BUDGET.id, object: 'budget.deleted', deleted: true } } },
-    errors: FOUND,
+    answers: {
+      'application/json': { schema: 'Deleted', example: { id: BUDGET.id, object: 'budget.deleted', deleted: true } },
+    },
+    errors: [...FOUND, 'stale_write'],
   },
   'GET /admin/prices': {
     id: 'listPrices',
@@ -138,19 +142,26 @@ export const BUDGET_OPERATIONS: Readonly<Record<string, Operation>> = {
     id: 'listUsage',
     tag: 'Budgets',
     summary: 'List the answers that were paid for',
-    description: 'Newest first, a few seconds after they ended. The key needs the scope `usage:read`.',
-    query: { ...PAGE_QUERY, ...FILTERS },
-    answers: { 'application/json': { schema: 'UsageList', example: list(USAGE) } },
+    description:
+      'Newest first, a few seconds after they ended. A page of it as CSV with `Accept: text/csv` or `format=csv`; the next is then in the header `Link`. The key needs the scope `usage:read`.',
+    query: { ...PAGE_QUERY, ...FORMAT, ...FILTERS },
+    answers: {
+      'application/json': { schema: 'UsageList', example: list(USAGE) },
+      'text/csv': { example: csvOf(USAGE) },
+    },
     errors: FOUND,
   },
   'GET /admin/usage/sums': {
     id: 'sumUsage',
     tag: 'Budgets',
-    summary: 'Sum usage by day, model or key',
+    summary: 'Sum usage by day, model, key or user',
     description:
-      'At most `limit` groups: the latest days, or the models and keys that cost most. Where `has_more` says that there are others, ask for a shorter time.',
-    query: { by: '`day`, `model` or `key`.', limit: PAGE_QUERY.limit, ...FILTERS },
-    answers: { 'application/json': { schema: 'UsageSumList', example: list(SUM) } },
+      'At most `limit` groups: the latest days, or the models, keys and users that cost most. Where `has_more` says that there are others, ask for a shorter time. As CSV with `Accept: text/csv` or `format=csv`.',
+    query: { by: '`day`, `model`, `key` or `user`.', limit: PAGE_QUERY.limit, ...FORMAT, ...FILTERS },
+    answers: {
+      'application/json': { schema: 'UsageSumList', example: list(SUM) },
+      'text/csv': { example: csvOf(SUM) },
+    },
     errors: FOUND,
   },
 }

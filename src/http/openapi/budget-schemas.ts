@@ -54,6 +54,7 @@ export const usageSumSchema = z.object({
   day: z.optional(z.string()),
   model: z.optional(z.string()),
   key: z.optional(z.string()),
+  user: z.optional(z.string()),
   requests: count,
   prompt_tokens: count,
   cached_tokens: count,

@@ -40,6 +40,7 @@ export function buildOpenApiDocument(options: { routes: readonly Route[]; versio
       { name: 'Models', description: 'What there is to ask.' },
       { name: 'Prompts', description: 'Templates that are stored, versioned and filled here.' },
       { name: 'Budgets', description: 'What may be used, what it costs, and what was used.' },
+      { name: 'Requests', description: 'Every completion: who answered, in what time, for how much.' },
       { name: 'Routing', description: 'Which models there are, and who answers for them.' },
       { name: 'Administration', description: 'What a tenant is told to be.' },
       { name: 'Sign-in', description: 'Access tokens for people.' },
@@ -84,7 +85,7 @@ function operationObject(route: Route, operation: Operation): Json {
     ...(operation.request
       ? {
           requestBody: {
-            required: true,
+            required: operation.request.isOptional !== true,
             content: {
               [operation.request.type ?? 'application/json']: {
                 schema: reference(operation.request.schema),

@@ -74,7 +74,7 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   ChatRequest: {
     ...SAMPLING,
     prompt:
-      'A stored prompt template: `id`, `version` or `label` (else `production`), `variables`. Its messages stand before those of the request.',
+      'A stored prompt template: `id`, `version` or `label` (else `production`), `variables`. Its messages stand before those of the request; the answer says in `x-perigee-prompt` which version it was.',
     messages: 'The conversation so far, oldest first.',
     max_completion_tokens: "OpenAI's newer name of `max_tokens`.",
     logprobs: 'Also give the log-probability of each token of the answer.',
@@ -126,6 +126,24 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
     amount: 'How many there may be.',
     window_seconds: 'Length of the window, if it is to be another.',
   },
+  Heartbeat: {
+    deployment: 'The deployment of the configuration that it is.',
+    instance: 'Made anew by each process.',
+    url: 'Where the edge reaches it, without `/v1`.',
+    model: 'The model that it serves.',
+    draining: 'It takes no more requests.',
+    load: 'How much of it is taken.',
+  },
+  ServerLoad: {
+    slots: 'Requests that can run at once.',
+    running: 'Requests that run.',
+    waiting: 'Requests that wait for a slot.',
+    requests_per_second: 'Answers that ended, since its last heartbeat.',
+    cpu: 'Of all cores of its machine, since its last heartbeat.',
+    memory_used_bytes: 'Of its machine or container.',
+    memory_total_bytes: 'Of its machine or container.',
+    gpus: 'One entry each; empty where there is none, or nobody can say.',
+  },
   CreateKey: KEY,
   PatchKey: KEY,
   RotateKey: { overlap_seconds: 'How long the old text stays valid beside the new one.' },
@@ -172,6 +190,10 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
   Logout: {
     everywhere: 'End all sessions of the user.',
   },
+  PasswordChange: {
+    current: 'The present password.',
+    new: 'Another one: from 12 characters to 256.',
+  },
   NewUser: {
     email: 'Kept in lower case. One address has one account in an installation.',
     password: 'Stored as a scrypt hash.',
@@ -213,8 +235,12 @@ export const FIELD_NOTES: Partial<Record<ComponentName, Record<string, string>>>
     created: 'Seconds since 1970, for the list of models.',
   },
   DeploymentRequest: {
+    preset: 'A known provider, which says what of the next five and of capabilities is not said here.',
     adapter: 'What the endpoint speaks.',
     url: 'Of openai and inference: the base, without /v1.',
+    path: 'Of openai: between the URL and /chat/completions.',
+    auth: 'The header that the secret is sent in.',
+    quirks: 'Of openai: what is said differently to it.',
     endpoint: "Of sagemaker: the endpoint's name.",
     inference_component: 'Of sagemaker: which of several models on the endpoint.',
     model: 'What the endpoint calls the model.',

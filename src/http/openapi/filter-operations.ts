@@ -88,7 +88,9 @@ export const FILTER_OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Delete one rule',
     description: 'With `If-Match` only the version that was read.',
     query: TENANT_QUERY,
-    answers: { 'application/json': { schema: 'FilterRuleDeleted', example: { name: 'insults', deleted: true } } },
+    answers: {
+      'application/json': { schema: 'Deleted', example: { id: 'insults', object: 'filter.deleted', deleted: true } },
+    },
     errors: [...KEY, 'invalid_request', 'resource_not_found', 'stale_write', 'store_unavailable'],
   },
 }

@@ -18,7 +18,6 @@ const ruleFields = {
 }
 export const filterRuleViewSchema = z.strictObject({ ...ruleFields, words: z.optional(z.array(z.string())) })
 export const filterRuleListSchema = listOf(z.strictObject(ruleFields))
-export const filterRuleDeletedSchema = z.strictObject({ name: z.string(), deleted: z.literal(true) })
 
 const byCategory = <Value extends z.ZodMiniType>(value: Value) => z.record(z.string(), value)
 export const moderationResponseSchema = z.object({

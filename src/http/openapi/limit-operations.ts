@@ -66,7 +66,7 @@ export const LIMIT_OPERATIONS: Readonly<Record<string, Operation>> = {
     description: 'The shipped one holds again, if there is one. The key needs the scope `limits:write`.',
     query: TENANT_QUERY,
     answers: {
-      'application/json': { schema: 'DeletedLimit', example: { id: LIMIT.id, object: 'limit', deleted: true } },
+      'application/json': { schema: 'Deleted', example: { id: LIMIT.id, object: 'limit.deleted', deleted: true } },
     },
     errors: [...KEY, 'resource_not_found'],
   },

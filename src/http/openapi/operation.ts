@@ -11,6 +11,7 @@ export type Operation = {
     | 'Conversations'
     | 'Prompts'
     | 'Budgets'
+    | 'Requests'
     | 'Routing'
     | 'Sign-in'
     | 'Users'
@@ -20,8 +21,8 @@ export type Operation = {
   description: string
   /** What each parameter of the query means. */
   query?: Readonly<Record<string, string>>
-  /** `type` where it is not JSON. */
-  request?: { schema: ComponentName; example: object; type?: string }
+  /** `type` where it is not JSON. `isOptional`: an empty body means the defaults. */
+  request?: { schema: ComponentName; example: object; type?: string; isOptional?: true }
   /** Of a success; 200 unless said otherwise. */
   status?: 201
   /** The answers with that status, by media type. */

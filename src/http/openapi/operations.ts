@@ -2,10 +2,12 @@
 import { ADMIN_OPERATIONS } from './admin-operations.ts'
 import { BUDGET_OPERATIONS } from './budget-operations.ts'
 import { FILTER_OPERATIONS } from './filter-operations.ts'
+import { HEALTH_OPERATIONS } from './health-operations.ts'
 import { LIMIT_OPERATIONS } from './limit-operations.ts'
 import { MESSAGE_OPERATIONS } from './message-operations.ts'
 import { BODY, KEY, MODEL, type Operation } from './operation.ts'
 import { PROMPT_OPERATIONS } from './prompt-operations.ts'
+import { REQUEST_OPERATIONS } from './request-operations.ts'
 import { ROUTING_OPERATIONS } from './routing-operations.ts'
 import { USER_OPERATIONS } from './user-operations.ts'
 
@@ -153,11 +155,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...MESSAGE_OPERATIONS,
   ...PROMPT_OPERATIONS,
   ...BUDGET_OPERATIONS,
+  ...REQUEST_OPERATIONS,
   ...FILTER_OPERATIONS,
   ...ADMIN_OPERATIONS,
   ...ROUTING_OPERATIONS,
   ...USER_OPERATIONS,
   ...LIMIT_OPERATIONS,
+  ...HEALTH_OPERATIONS,
   'GET /metrics': {
     id: 'metrics',
     tag: 'Operation',

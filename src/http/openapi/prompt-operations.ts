@@ -79,7 +79,7 @@ export const PROMPT_OPERATIONS: Readonly<Record<string, Operation>> = {
     description:
       'A built-in template cannot be deleted; deleting one of your own of the same id brings the built-in one back.',
     answers: {
-      'application/json': { example: { id: 'translate', object: 'prompt.deleted', deleted: true } },
+      'application/json': { schema: 'Deleted', example: { id: 'translate', object: 'prompt.deleted', deleted: true } },
     },
     errors: FOUND,
   },

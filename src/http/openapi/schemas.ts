@@ -8,6 +8,7 @@ import { messageSchema, textRequestSchema } from '../../contract/chat-completion
 import { CONVERSATION_ID, chatTurnRequestSchema } from '../../contract/chat-turn.ts'
 import { filterRuleSchema } from '../../contract/filter-rules.ts'
 import { generateRequestSchema } from '../../contract/generate.ts'
+import { heartbeatSchema, serverLoadSchema } from '../../contract/heartbeat.ts'
 import { identityProviderChangeSchema, newIdentityProviderSchema } from '../../contract/identity-providers.ts'
 import { createKeySchema, patchKeySchema, rotateKeySchema } from '../../contract/keys.ts'
 import { LIMIT_DIMENSIONS, LIMIT_KINDS, limitChangeSchema, newLimitSchema } from '../../contract/limits.ts'
@@ -18,9 +19,9 @@ import {
   newPromptSchema,
   newVersionSchema,
   promptChangeSchema,
-  promptedChatRequestSchema,
   renderRequestSchema,
 } from '../../contract/prompt-template.ts'
+import { promptedChatRequestSchema } from '../../contract/prompted-chat.ts'
 import {
   CAPABILITIES,
   deploymentConfigSchema,
@@ -32,6 +33,7 @@ import { createTenantSchema, patchTenantSchema } from '../../contract/tenants.ts
 import {
   logoutSchema,
   newUserSchema,
+  passwordChangeSchema,
   registrationSchema,
   tokenRequestSchema,
   userChangeSchema,
@@ -47,12 +49,13 @@ import {
   usageSumListSchema,
   usageSumSchema,
 } from './budget-schemas.ts'
+import { filterRuleListSchema, filterRuleViewSchema, moderationResponseSchema } from './filter-schemas.ts'
 import {
-  filterRuleDeletedSchema,
-  filterRuleListSchema,
-  filterRuleViewSchema,
-  moderationResponseSchema,
-} from './filter-schemas.ts'
+  announcedServerSchema,
+  deploymentHealthSchema,
+  heartbeatAnswerSchema,
+  regionHealthSchema,
+} from './health-schemas.ts'
 import { listOf } from './list-schema.ts'
 import {
   promptListSchema,
@@ -61,6 +64,7 @@ import {
   promptVersionSchema,
   renderedPromptSchema,
 } from './prompt-schemas.ts'
+import { requestDetailsSchema, requestListSchema, requestRowSchema } from './request-schemas.ts'
 import {
   deletedDeploymentSchema,
   deletedModelAliasSchema,
@@ -89,8 +93,15 @@ const tokenIds = z.optional(z.array(count))
 const filterFlags = z.array(
   z.object({ rule: z.string(), action: z.enum(['mask', 'redact', 'block']), on: z.enum(['input', 'output']), count }),
 )
-/** Of a choice, in its last event: which rules of the filter matched. */
-const choiceNote = z.optional(z.object({ flags: filterFlags }))
+/** Of a choice, in its last event: which rules of the filter matched, and where another deployment took the answer up. */
+const choiceNote = z.optional(
+  z.object({
+    flags: z.optional(filterFlags),
+    joined: z.optional(
+      z.array(z.object({ from: z.string(), to: z.string(), by: z.enum(['token_ids', 'assistant', 'instruct']) })),
+    ),
+  }),
+)
 
 /** The same where there are no choices, and that a budget ended the answer. */
 const answerNote = { flags: z.optional(filterFlags), stop_reason: z.optional(z.literal('insufficient_quota')) }
@@ -190,8 +201,6 @@ export const limitSchema = z.object({
 
 export const limitListSchema = listOf(limitSchema)
 
-export const deletedLimitSchema = z.object({ id: z.string(), object: z.literal('limit'), deleted: z.literal(true) })
-
 export const openAiErrorSchema = z.object({
   error: z.object({
     message: z.string(),
@@ -255,14 +264,14 @@ export const problemSchema = z.object({
 /** Name in `components.schemas`, and a sentence. */
 export const COMPONENTS = {
   ChatRequest: [
-    promptedChatRequestSchema,
+    promptedChatRequestSchema(),
     'A chat completion request. Fields that are not listed here pass through to the model.',
   ],
-  Message: [messageSchema, 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
+  Message: [messageSchema(), 'One message. Other fields (`name`, `tool_calls`, `tool_call_id`, ...) pass through.'],
   ChatResponse: [chatResponseSchema, 'The whole answer.'],
   ChatChunk: [chatChunkSchema, 'One event of a streamed answer.'],
   TextRequest: [
-    textRequestSchema,
+    textRequestSchema(),
     'A text completion request. Fields that are not listed here pass through to the model.',
   ],
   TextResponse: [textResponseSchema, 'The whole answer; the events of a stream have the same shape.'],
@@ -271,14 +280,13 @@ export const COMPONENTS = {
   CountTokensRequest: [countTokensRequestSchema, 'What to count.'],
   CountTokensResponse: [countTokensResponseSchema, 'How many tokens.'],
   Usage: [usageSchema, 'What the answer cost, in tokens.'],
-  ChatTurnRequest: [chatTurnRequestSchema, 'One turn of a stored conversation. Unknown fields are refused.'],
+  ChatTurnRequest: [chatTurnRequestSchema(), 'One turn of a stored conversation. Unknown fields are refused.'],
   ChatTurnResponse: [chatTurnResponseSchema, 'The answer to the turn.'],
-  GenerateRequest: [generateRequestSchema, 'A text to continue. Unknown fields are refused.'],
+  GenerateRequest: [generateRequestSchema(), 'A text to continue. Unknown fields are refused.'],
   GenerateResponse: [generateResponseSchema, 'The continuation, without the text itself.'],
   FilterRuleRequest: [filterRuleSchema, 'One rule of the content filter: words, or kinds of data, or both.'],
   FilterRule: [filterRuleViewSchema, 'A rule as it is stored.'],
   FilterRuleList: [filterRuleListSchema, 'A page of rules, without their words.'],
-  FilterRuleDeleted: [filterRuleDeletedSchema, 'The rule is gone.'],
   ModerationRequest: [moderationRequestSchema, 'Texts to look at. A list of parts is one text.'],
   ModerationResponse: [moderationResponseSchema, 'A result for each text.'],
   Model: [modelSchema, 'A model that this installation serves.'],
@@ -297,7 +305,6 @@ export const COMPONENTS = {
   LimitChange: [limitChangeSchema, 'How much a limit allows from now on. Unknown fields are refused.'],
   Limit: [limitSchema, 'A limit that the tenant has set.'],
   LimitList: [limitListSchema, 'A page of limits.'],
-  DeletedLimit: [deletedLimitSchema, 'It is gone.'],
   CreateKey: [createKeySchema, 'A key to make. Unknown fields are refused.'],
   PatchKey: [patchKeySchema, 'What to change of a key. What is not given stays; null lifts a restriction.'],
   RotateKey: [rotateKeySchema, 'How to give a key a new text.'],
@@ -318,11 +325,24 @@ export const COMPONENTS = {
   UsageList: [usageListSchema, 'A page of usage.'],
   UsageSum: [usageSumSchema, 'Usage of one day, model or key.'],
   UsageSumList: [usageSumListSchema, 'Sums of usage.'],
+  RequestRow: [requestRowSchema, 'One completion.'],
+  RequestDetails: [requestDetailsSchema, 'One completion in full.'],
+  RequestList: [requestListSchema, 'A page of completions, newest first.'],
   Health: [healthSchema, 'The edge answers.'],
+  RegionHealth: [regionHealthSchema, 'How deployments do in one region.'],
+  DeploymentHealth: [deploymentHealthSchema, 'One deployment: its state, and why.'],
+  AnnouncedServer: [announcedServerSchema, 'A server that announced itself and was heard of lately.'],
+  Heartbeat: [
+    heartbeatSchema,
+    'Where an inference server is, and how much of it is taken. Unknown fields are refused.',
+  ],
+  ServerLoad: [serverLoadSchema, 'How much of a server is taken. Shares are from 0 to 1.'],
+  HeartbeatAnswer: [heartbeatAnswerSchema, 'It was heard.'],
   TokenRequest: [tokenRequestSchema, 'A form of OAuth 2. Parameters that are not listed here are ignored.'],
   TokenResponse: [tokenResponseSchema, 'The tokens, and what they may do.'],
   Registration: [registrationSchema, 'An account for oneself.'],
   Logout: [logoutSchema, 'How much to end.'],
+  PasswordChange: [passwordChangeSchema, 'The present password, and the one to come.'],
   Principal: [
     principalSchema,
     'Whom the key or token stands for. `user` is null for keys and for people of outside providers.',

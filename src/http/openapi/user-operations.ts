@@ -108,9 +108,22 @@ export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Sign out',
     description:
       'Ends the session of the access token: it and its refresh token are good no more. The body may be left out.',
-    request: { schema: 'Logout', example: { everywhere: false } },
+    request: { schema: 'Logout', example: { everywhere: false }, isOptional: true },
     answers: { 'application/json': { schema: 'Deleted', example: { object: 'session.deleted', deleted: true } } },
     errors: ['invalid_api_key', 'invalid_token', ...BODY, 'store_unavailable'],
+  },
+  'POST /auth/password': {
+    id: 'changePassword',
+    tag: 'Sign-in',
+    summary: 'Change your own password',
+    description:
+      'For who signed in with it. The other sessions of the user end; the one that asks goes on. A wrong `current` counts as a try to sign in.',
+    request: {
+      schema: 'PasswordChange',
+      example: { current: 'correct horse battery', new: 'staple, and a longer one' },
+    },
+    answers: { 'application/json': { schema: 'User', example: USER } },
+    errors: ['invalid_api_key', 'invalid_token', ...BODY, 'rate_limited', 'stale_write', 'store_unavailable'],
   },
   'POST /admin/users': {
     status: 201,

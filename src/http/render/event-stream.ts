@@ -5,7 +5,7 @@ import { AppError, toAppError } from '../../errors.ts'
 import { openAiError } from './error.ts'
 
 const encoder = new TextEncoder()
-const DONE = 'data: [DONE]\n\n'
+export const DONE = 'data: [DONE]\n\n'
 
 export type EventStream = {
   body: ReadableStream<Uint8Array>
@@ -55,7 +55,8 @@ export function eventStream(
   return { body, ending }
 }
 
-function eventText(batch: readonly ModelEvent[], view: CallerView): string {
+/** What its caller asked to see of it; empty when that is nothing. */
+export function eventText(batch: readonly ModelEvent[], view: CallerView): string {
   let text = ''
   for (const event of batch) {
     const visible = visibleEvent(event, view)

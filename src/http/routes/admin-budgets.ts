@@ -3,10 +3,12 @@
  * administrator may bound its keys, for that can only lessen what they use.
  */
 import * as z from 'zod/mini'
+import { BUDGET_ID } from '../../contract/budget-id.ts'
 import { budgetIdSchema, putBudgetSchema } from '../../contract/budgets.ts'
 import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
-import { entityTag } from '../entity-tag.ts'
+import { deletedObject } from '../deleted-object.ts'
+import { entityTag, expectedVersion } from '../entity-tag.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import type { BudgetRecord } from '../ports.ts'
 import { readJson } from '../read-json.ts'
@@ -57,7 +59,8 @@ export const putBudget: Route = {
       })
     }
     refuseUnlessMayBound(context, id)
-    return answer(context, await context.get('ports').budgets.put(tenantId, id, limit, versionOf(context)))
+    await refuseUnknownKey(context, tenantId, keyOf(id))
+    return answer(context, await context.get('ports').budgets.put(tenantId, id, limit, expectedVersion(context)))
   },
 }
 
@@ -69,8 +72,12 @@ export const deleteBudget: Route = {
     const tenantId = tenantOf(context, 'tenants:write')
     const id = context.req.param('id') ?? ''
     refuseUnlessMayBound(context, id)
-    if (!(await context.get('ports').budgets.remove(tenantId, id))) throw notFound()
-    return context.json({ id, object: 'budget.deleted', deleted: true })
+    const outcome = await context.get('ports').budgets.remove(tenantId, id, expectedVersion(context))
+    if (outcome === 'missing') throw notFound()
+    if (outcome === 'stale') {
+      throw new AppError('stale_write', 'The budget is not what the condition says. Read it again, then delete.')
+    }
+    return context.json(deletedObject('budget', id))
   },
 }
 
@@ -80,22 +87,23 @@ function tenantOf(context: AppContext, scope: 'tenants:read' | 'tenants:write'):
 
 /** A tenant does not raise its own budget. */
 function refuseUnlessMayBound(context: AppContext, id: string): void {
-  const isOfKey = id.split('-').length > 2
-  if (isOfKey || principalOf(context).scopes.includes('tenants:write')) return
+  if (keyOf(id) !== undefined || principalOf(context).scopes.includes('tenants:write')) return
   throw new AppError(
     'permission_denied',
     "This key lacks the scope tenants:write, which a whole tenant's budget needs.",
   )
 }
 
-/** Of `If-Match: "3"`, as the ETag of an answer has it. */
-function versionOf(context: AppContext): number | undefined {
-  const header = context.req.header('if-match')
-  if (header === undefined) return undefined
-  const match = /^"(\d{1,9})"$/.exec(header)
-  // RFC 9110 13.1.1: what names no version of ours matches none.
-  if (!match) throw new AppError('stale_write', 'If-Match must be the ETag that this budget was read with.')
-  return Number(match[1])
+async function refuseUnknownKey(context: AppContext, tenantId: string, keyId: string | undefined): Promise<void> {
+  if (keyId === undefined || (await context.get('ports').knownKeys.has(tenantId, keyId))) return
+  throw new AppError('resource_not_found', 'There is no such key, so nothing would count in this budget.', {
+    param: 'id',
+  })
+}
+
+/** Of `day-tokens-KEY`. */
+function keyOf(id: string): string | undefined {
+  return BUDGET_ID.exec(id)?.[3]
 }
 
 function answer(context: AppContext, budget: BudgetRecord): Response {

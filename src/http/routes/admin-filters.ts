@@ -1,16 +1,11 @@
 /** `/admin/filters`: the rules of a tenant, each by its name. A change reaches every isolate within seconds. */
 import * as z from 'zod/mini'
-import {
-  type FilterRule,
-  filterRuleSchema,
-  RULE_BYTES_MAX,
-  RULES_MAX,
-  ruleNameSchema,
-  WORDS_MAX,
-} from '../../contract/filter-rules.ts'
+import { RULES_MAX, WORDS_MAX } from '../../contract/filter-bounds.ts'
+import { type FilterRule, filterRuleSchema, RULE_BYTES_MAX, ruleNameSchema } from '../../contract/filter-rules.ts'
 import type { Scope } from '../../contract/scopes.ts'
 import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
+import { deletedObject } from '../deleted-object.ts'
 import { entityTag, expectedVersion } from '../entity-tag.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import type { FilterRuleSummary, StoredFilterRule } from '../ports.ts'
@@ -79,7 +74,7 @@ export const deleteFilter: Route = {
     const outcome = await context.get('ports').filterRules.delete(tenantId, name, expectedVersion(context))
     if (outcome === 'missing') throw noSuchRule()
     if (outcome === 'stale') throw stale()
-    return answer(context, { name, deleted: true })
+    return answer(context, deletedObject('filter', name))
   },
 }
 

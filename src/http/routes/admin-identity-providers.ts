@@ -5,9 +5,10 @@ import {
   newIdentityProviderSchema,
   providerIdSchema,
 } from '../../contract/identity-providers.ts'
+import { deletedObject } from '../deleted-object.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
-import { readQuery } from '../read-query.ts'
+import { readQuery, refuseQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
 
 const PROVIDERS = { path: '/admin/identity-providers', errors: 'problem' } as const
@@ -20,6 +21,7 @@ export const createIdentityProvider: Route = {
   access: { scope: 'tenants:write' },
   body: 'small',
   async handle(context) {
+    refuseQuery(context)
     const given = await readJson(context, newIdentityProviderSchema)
     const tenantId = given.tenant_id ?? principalOf(context).tenantId
     return context.json(await context.get('ports').identityProviders.create(tenantId, given), 201)
@@ -47,6 +49,7 @@ export const retrieveIdentityProvider: Route = {
   method: 'GET',
   access: { scope: 'tenants:read' },
   async handle(context) {
+    refuseQuery(context)
     return context.json(await context.get('ports').identityProviders.get(idOf(context)))
   },
 }
@@ -57,6 +60,7 @@ export const changeIdentityProvider: Route = {
   access: { scope: 'tenants:write' },
   body: 'small',
   async handle(context) {
+    refuseQuery(context)
     const change = await readJson(context, identityProviderChangeSchema)
     return context.json(await context.get('ports').identityProviders.change(idOf(context), change))
   },
@@ -67,9 +71,10 @@ export const deleteIdentityProvider: Route = {
   method: 'DELETE',
   access: { scope: 'tenants:write' },
   async handle(context) {
+    refuseQuery(context)
     const id = idOf(context)
     await context.get('ports').identityProviders.remove(id)
-    return context.json({ id, object: 'identity_provider.deleted', deleted: true })
+    return context.json(deletedObject('identity_provider', id))
   },
 }
 

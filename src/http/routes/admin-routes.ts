@@ -1,6 +1,6 @@
 /** `/admin/routes`: the deployments that models are routed to. Each change is a version of the whole document. */
 import * as z from 'zod/mini'
-import { type DeploymentConfig, deploymentConfigSchema, deploymentIdSchema } from '../../contract/routing-config.ts'
+import { deploymentConfigSchema, deploymentIdSchema, type WrittenDeployment } from '../../contract/routing-config.ts'
 import { AppError } from '../../errors.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
@@ -92,6 +92,6 @@ function noSuchDeployment(): AppError {
   return new AppError('resource_not_found', 'There is no such deployment. GET /admin/routes lists those there are.')
 }
 
-function deploymentObject(id: string, config: DeploymentConfig | undefined): object {
+function deploymentObject(id: string, config: WrittenDeployment | undefined): object {
   return { id, object: 'deployment', ...config }
 }

@@ -1,9 +1,10 @@
 /** `/admin/tenants`: for who runs the installation. No other tenant's key can have these scopes (src/auth/roles.ts). */
 import * as z from 'zod/mini'
 import { createTenantSchema, patchTenantSchema, tenantIdSchema } from '../../contract/tenants.ts'
+import { deletedObject } from '../deleted-object.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
-import { readQuery } from '../read-query.ts'
+import { readQuery, refuseQuery } from '../read-query.ts'
 import type { AppContext, Route } from '../route.ts'
 
 const READ = { errors: 'problem', access: { scope: 'tenants:read' } } as const
@@ -24,6 +25,7 @@ export const createTenant: Route = {
   path: '/admin/tenants',
   body: 'text',
   async handle(context) {
+    refuseQuery(context)
     const input = await readJson(context, createTenantSchema)
     return answer(context, await context.get('ports').tenantAdmin.create(input), 201)
   },
@@ -51,6 +53,7 @@ export const getTenant: Route = {
   method: 'GET',
   path: '/admin/tenants/:tenant_id',
   async handle(context) {
+    refuseQuery(context)
     return answer(context, await context.get('ports').tenantAdmin.get(idOf(context)))
   },
 }
@@ -61,6 +64,7 @@ export const patchTenant: Route = {
   path: '/admin/tenants/:tenant_id',
   body: 'text',
   async handle(context) {
+    refuseQuery(context)
     const input = await readJson(context, patchTenantSchema)
     return answer(context, await context.get('ports').tenantAdmin.patch(idOf(context), input))
   },
@@ -71,8 +75,9 @@ export const deleteTenant: Route = {
   method: 'DELETE',
   path: '/admin/tenants/:tenant_id',
   async handle(context) {
+    refuseQuery(context)
     const id = idOf(context)
     await context.get('ports').tenantAdmin.remove(id)
-    return answer(context, { id, object: 'tenant.deleted', deleted: true })
+    return answer(context, deletedObject('tenant', id))
   },
 }

@@ -1,6 +1,7 @@
 /** `/admin/users`: the users of a tenant. */
 import * as z from 'zod/mini'
 import { newUserSchema, userChangeSchema, userIdSchema } from '../../contract/users.ts'
+import { deletedObject } from '../deleted-object.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
 import { readQuery } from '../read-query.ts'
@@ -71,7 +72,7 @@ export const deleteUser: Route = {
     const tenantId = tenantOf(context, 'tenants:write')
     const userId = idOf(context)
     await context.get('ports').users.remove({ by: principalOf(context), tenantId, userId })
-    return context.json({ id: userId, object: 'user.deleted', deleted: true })
+    return context.json(deletedObject('user', userId))
   },
 }
 

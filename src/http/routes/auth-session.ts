@@ -1,6 +1,8 @@
 /** Who a key or a token stands for, and the end of a session. */
+
 import { logoutSchema } from '../../contract/users.ts'
 import { bearerToken } from '../bearer-token.ts'
+import { deletedObject } from '../deleted-object.ts'
 import { readJson } from '../read-json.ts'
 import { principalOf, type Route } from '../route.ts'
 
@@ -31,6 +33,6 @@ export const authLogout: Route = {
     const { everywhere } = await readJson(context, logoutSchema, {})
     const token = bearerToken(context.req.header('authorization')) ?? ''
     await context.get('ports').signIn.end(token, everywhere)
-    return context.json({ object: 'session.deleted', deleted: true })
+    return context.json(deletedObject('session'))
   },
 }

@@ -1,5 +1,5 @@
 /** `POST /v1/chat/completions`, as OpenAI's. */
-import { promptedChatRequestSchema } from '../../contract/prompt-template.ts'
+import { promptedChatRequestSchema } from '../../contract/prompted-chat.ts'
 import { readJson } from '../read-json.ts'
 import { respondWithCompletion } from '../render/completion.ts'
 import type { Route } from '../route.ts'
@@ -11,6 +11,6 @@ export const chatCompletions: Route = {
   access: { scope: 'chat' },
   body: 'content',
   async handle(context) {
-    return respondWithCompletion(context, { kind: 'chat', body: await readJson(context, promptedChatRequestSchema) })
+    return respondWithCompletion(context, { kind: 'chat', body: await readJson(context, promptedChatRequestSchema()) })
   },
 }

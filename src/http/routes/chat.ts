@@ -1,6 +1,7 @@
 /** `POST /chat`: one turn of a stored conversation, answered whole. The conversation's object runs it; see src/conversation/. */
 import { chatTurnRequestSchema } from '../../contract/chat-turn.ts'
 import { AppError } from '../../errors.ts'
+import { callerPlace } from '../caller-place.ts'
 import { inCallersWords } from '../in-callers-words.ts'
 import { countEndUser } from '../middleware/rate-limit.ts'
 import { readJson } from '../read-json.ts'
@@ -25,12 +26,18 @@ export const chat: Route = {
   access: { scope: 'chat' },
   body: 'text',
   async handle(context) {
-    const request = await readJson(context, chatTurnRequestSchema)
+    const request = await readJson(context, chatTurnRequestSchema())
     const requestId = context.get('requestId')
     const { conversations, settings } = context.get('ports')
     context.set('model', request.model_config?.model ?? settings.defaultModel)
     await countEndUser(context, request.user_id)
-    const turn = await conversations.turn({ principal: principalOf(context), request, requestId })
+    const place = callerPlace(context)
+    const turn = await conversations.turn({
+      principal: principalOf(context),
+      request,
+      requestId,
+      ...(place ? { place } : {}),
+    })
     if (!turn.ok) throw inCallersWords(AppError.fromValue(turn.error), FIELDS)
     return context.json(turn.response)
   },

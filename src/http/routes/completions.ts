@@ -11,6 +11,6 @@ export const completions: Route = {
   access: { scope: 'chat' },
   body: 'text',
   async handle(context) {
-    return respondWithCompletion(context, { kind: 'text', body: await readJson(context, textRequestSchema) })
+    return respondWithCompletion(context, { kind: 'text', body: await readJson(context, textRequestSchema()) })
   },
 }

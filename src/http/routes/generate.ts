@@ -4,6 +4,8 @@ import { assembleText } from '../../chat/assemble.ts'
 import { complete } from '../../chat/complete.ts'
 import { type GenerateResponse, generateRequestSchema } from '../../contract/generate.ts'
 import { cacheDirective } from '../cache-directive.ts'
+import { callerNote } from '../caller-note.ts'
+import { callerPlace } from '../caller-place.ts'
 import { inCallersWords } from '../in-callers-words.ts'
 import { readJson } from '../read-json.ts'
 import { cacheHeaders } from '../render/cache-headers.ts'
@@ -19,9 +21,10 @@ export const generate: Route = {
   access: { scope: 'chat' },
   body: 'text',
   async handle(context) {
-    const { text, max_length } = await readJson(context, generateRequestSchema)
+    const { text, max_length } = await readJson(context, generateRequestSchema())
     const { complete: ports, settings } = context.get('ports')
     context.set('model', settings.defaultModel)
+    const place = callerPlace(context)
     try {
       const completion = await complete(ports, {
         principal: principalOf(context),
@@ -32,6 +35,8 @@ export const generate: Route = {
         requestId: context.get('requestId'),
         signal: context.req.raw.signal,
         caching: cacheDirective((name) => context.req.header(name)),
+        caller: callerNote(context),
+        ...(place ? { place } : {}),
       })
       const { choices } = await assembleText(completion.events, { tokenIds: false })
       const answer = { generated_text: choices[0]?.text ?? '', ...answerNote(choices[0]) } satisfies GenerateResponse

@@ -1,8 +1,10 @@
 /** `/admin/limits`: the limits that a tenant sets for itself. Another tenant's are the same 404 as missing ones. */
 import * as z from 'zod/mini'
+import { EACH } from '../../contract/limit-each.ts'
 import { limitChangeSchema, limitIdSchema, newLimitSchema } from '../../contract/limits.ts'
 import type { Scope } from '../../contract/scopes.ts'
 import { AppError } from '../../errors.ts'
+import { deletedObject } from '../deleted-object.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import { readJson } from '../read-json.ts'
 import { readQuery } from '../read-query.ts'
@@ -39,7 +41,9 @@ export const createLimit: Route = {
   body: 'text',
   async handle(context) {
     const limit = await readJson(context, newLimitSchema)
-    return context.json(await tableOf(context).create(tenantOf(context, 'tenants:write'), limit), 201)
+    const tenantId = tenantOf(context, 'tenants:write')
+    if (limit.dimension === 'key' && limit.subject !== EACH) await refuseUnknownKey(context, tenantId, limit.subject)
+    return context.json(await tableOf(context).create(tenantId, limit), 201)
   },
 }
 
@@ -70,12 +74,20 @@ export const deleteLimit: Route = {
   async handle(context) {
     const id = idOf(context)
     found((await tableOf(context).remove(tenantOf(context, 'tenants:write'), id)) || undefined)
-    return context.json({ id, object: 'limit', deleted: true })
+    return context.json(deletedObject('limit', id))
   },
 }
 
 function tenantOf(context: AppContext, scope: Scope): string {
   return targetTenant(context, readQuery(context, tenantQuery).tenant_id, scope)
+}
+
+/** Users and end users may come from elsewhere, and models be named before they are there; keys are ours. */
+async function refuseUnknownKey(context: AppContext, tenantId: string, keyId: string): Promise<void> {
+  if (await context.get('ports').knownKeys.has(tenantId, keyId)) return
+  throw new AppError('invalid_request', 'There is no such key, so nothing would count in this limit.', {
+    param: 'subject',
+  })
 }
 
 function tableOf(context: AppContext) {

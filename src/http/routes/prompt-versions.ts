@@ -1,12 +1,13 @@
 /** `/v1/prompts/{id}/versions`, the labels that point to them, and what differs between two. */
 import * as z from 'zod/mini'
-import { labelChangeSchema, labelSchema, newVersionSchema } from '../../contract/prompt-template.ts'
+import { labelChangeSchema, newVersionSchema } from '../../contract/prompt-template.ts'
+import { labelSchema } from '../../contract/prompted-chat.ts'
 import { unixSeconds } from '../../contract/unix-seconds.ts'
 import { AppError } from '../../errors.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import type { PromptVersionRecord } from '../ports.ts'
 import { readJson } from '../read-json.ts'
-import { readQuery } from '../read-query.ts'
+import { readQuery, refuseQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
 import { libraryOf, promptIdOf, promptObject } from './prompts.ts'
 
@@ -42,6 +43,7 @@ export const createPromptVersion: Route = {
   access: { scope: 'prompts:write' },
   body: 'text',
   async handle(context) {
+    refuseQuery(context)
     const version = await readJson(context, newVersionSchema)
     const { tenantId, keyId } = principalOf(context)
     const id = promptIdOf(context)
@@ -55,6 +57,7 @@ export const retrievePromptVersion: Route = {
   path: '/v1/prompts/:id/versions/:version',
   access: { scope: 'prompts:read' },
   async handle(context) {
+    refuseQuery(context)
     const id = promptIdOf(context)
     const number = versionNumber('version', context.req.param('version'))
     return context.json(versionObject(id, await libraryOf(context).version(principalOf(context).tenantId, id, number)))
@@ -82,6 +85,7 @@ export const pointPromptLabel: Route = {
   access: { scope: 'prompts:write' },
   body: 'text',
   async handle(context) {
+    refuseQuery(context)
     const { version } = await readJson(context, labelChangeSchema)
     const { tenantId, keyId } = principalOf(context)
     const prompt = await libraryOf(context).point(tenantId, keyId, promptIdOf(context), labelOf(context), version)
@@ -95,13 +99,14 @@ export const removePromptLabel: Route = {
   path: '/v1/prompts/:id/labels/:label',
   access: { scope: 'prompts:write' },
   async handle(context) {
+    refuseQuery(context)
     const { tenantId } = principalOf(context)
     return context.json(promptObject(await libraryOf(context).unpoint(tenantId, promptIdOf(context), labelOf(context))))
   },
 }
 
 function labelOf(context: AppContext): string {
-  const parsed = z.safeParse(labelSchema, context.req.param('label'))
+  const parsed = z.safeParse(labelSchema(), context.req.param('label'))
   if (parsed.success) return parsed.data
   throw new AppError('invalid_request', `label ${parsed.error.issues[0]?.message}.`, { param: 'label' })
 }

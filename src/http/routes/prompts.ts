@@ -1,20 +1,17 @@
 /** `/v1/prompts`: a tenant's prompt templates. What a version is never changes; labels point to versions. */
 import * as z from 'zod/mini'
-import {
-  newPromptSchema,
-  promptChangeSchema,
-  promptIdSchema,
-  renderRequestSchema,
-} from '../../contract/prompt-template.ts'
+import { newPromptSchema, promptChangeSchema, renderRequestSchema } from '../../contract/prompt-template.ts'
+import { promptIdSchema } from '../../contract/prompted-chat.ts'
 import { unixSeconds } from '../../contract/unix-seconds.ts'
+import { deletedObject } from '../deleted-object.ts'
 import { listObject, pageFields } from '../page-query.ts'
 import type { PromptRecord } from '../ports.ts'
 import { readJson } from '../read-json.ts'
-import { readQuery } from '../read-query.ts'
+import { readQuery, refuseQuery } from '../read-query.ts'
 import { type AppContext, principalOf, type Route } from '../route.ts'
 
 const COMMON = { errors: 'problem' } as const
-const LIST = z.strictObject(pageFields(promptIdSchema))
+const LIST = z.strictObject(pageFields(promptIdSchema()))
 
 export const listPrompts: Route = {
   ...COMMON,
@@ -35,6 +32,7 @@ export const createPrompt: Route = {
   access: { scope: 'prompts:write' },
   body: 'text',
   async handle(context) {
+    refuseQuery(context)
     const prompt = await readJson(context, newPromptSchema)
     const { tenantId, keyId } = principalOf(context)
     return context.json(promptObject(await libraryOf(context).create(tenantId, keyId, prompt)), 201)
@@ -47,6 +45,7 @@ export const retrievePrompt: Route = {
   path: '/v1/prompts/:id',
   access: { scope: 'prompts:read' },
   async handle(context) {
+    refuseQuery(context)
     const prompt = await libraryOf(context).get(principalOf(context).tenantId, promptIdOf(context))
     return context.json(promptObject(prompt))
   },
@@ -59,6 +58,7 @@ export const changePrompt: Route = {
   access: { scope: 'prompts:write' },
   body: 'text',
   async handle(context) {
+    refuseQuery(context)
     const { description } = await readJson(context, promptChangeSchema)
     const { tenantId } = principalOf(context)
     return context.json(promptObject(await libraryOf(context).describe(tenantId, promptIdOf(context), description)))
@@ -71,9 +71,10 @@ export const deletePrompt: Route = {
   path: '/v1/prompts/:id',
   access: { scope: 'prompts:write' },
   async handle(context) {
+    refuseQuery(context)
     const id = promptIdOf(context)
     await libraryOf(context).remove(principalOf(context).tenantId, id)
-    return context.json({ id, object: 'prompt.deleted', deleted: true })
+    return context.json(deletedObject('prompt', id))
   },
 }
 
@@ -84,6 +85,7 @@ export const renderPrompt: Route = {
   access: { scope: 'prompts:read' },
   body: 'text',
   async handle(context) {
+    refuseQuery(context)
     const reference = { ...(await readJson(context, renderRequestSchema)), id: promptIdOf(context) }
     const { prompts } = context.get('ports').complete
     const { messages, promptId, version } = await prompts.render(principalOf(context).tenantId, reference, '')

@@ -13,7 +13,7 @@ import { freePort, lineOf, type Running, startOn, stop } from './server.ts'
 import { type WorkerdOptions, workerdConfig } from './workerd-config.ts'
 
 export type Contender = {
-  name: 'perigee' | 'passthrough' | 'portkey'
+  name: 'perigee' | 'unlogged' | 'passthrough' | 'portkey'
   title: string
   start(place: Place): Promise<Started>
 }
@@ -25,24 +25,38 @@ export type Started = Target & { stop(): Promise<void> }
 const ROOT = join(import.meta.dirname, '../../..')
 export const BUNDLE = join(ROOT, 'dist/worker.js')
 /** As in wrangler.toml. */
-const COMPATIBILITY_DATE = '2026-11-01'
+export const COMPATIBILITY_DATE = '2026-11-01'
 const CHAT_PATH = '/v1/chat/completions'
 
 /** The bundle that a deployment would upload, with every binding, and with all that a tenant may have set: see `equip`. */
-export function perigee(): Contender {
+export function perigee({ isFar = false } = {}): Contender {
+  return perigeeWith('perigee', isFar ? 'Perigee, stores 120 ms away' : 'Perigee (workerd)', { isFar })
+}
+
+/** The same without the log of requests: what that costs. */
+export function unlogged({ isFar = false } = {}): Contender {
+  const vars = { PERIGEE_REQUEST_LOG_DAYS: '0' }
+  return perigeeWith('unlogged', 'Perigee, no log of requests', { isFar, vars })
+}
+
+type Setting = { isFar: boolean; vars?: Readonly<Record<string, string>> }
+
+function perigeeWith(name: Contender['name'], title: string, { isFar, vars }: Setting): Contender {
   build()
   return {
-    name: 'perigee',
-    title: 'Perigee (workerd)',
+    name,
+    title,
     async start({ core, folder, upstreamUrl }) {
       const key = makeApiKey()
       const job: MiniflareWorker = {
         bundle: BUNDLE,
         folder: join(folder, 'storage'),
+        isFar,
         vars: {
           PERIGEE_INFERENCE_URL: upstreamUrl,
           PERIGEE_DEFAULT_MODEL: MODEL,
           PERIGEE_KEY_SHA256: sha256Hex(key),
+          ...vars,
         },
       }
       const program = join(import.meta.dirname, 'miniflare-worker.ts')

@@ -7,6 +7,7 @@
  * Prints `listening PORT PID` once the tables are there; the PID is workerd's, whose time and memory count.
  */
 import { readdirSync, readFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions, unstable_splitSqlQuery } from 'wrangler'
@@ -16,6 +17,8 @@ export type MiniflareWorker = {
   /** Where objects and databases are stored. */
   folder: string
   vars: Readonly<Record<string, string>>
+  /** Whether test/support/distance.ts lies between the Worker and its stores. */
+  isFar?: boolean
 }
 
 const ROOT = join(import.meta.dirname, '../../..')
@@ -24,15 +27,27 @@ const ROOT = join(import.meta.dirname, '../../..')
  * On Cloudflare the Cache API costs no CPU time of the Worker. Here Miniflare's double of it, a Worker with a database in the same process,
  * would be measured instead of ours; so there is one that never has anything.
  */
-const ENTRY = `const none = { match: async () => undefined, put: async () => undefined, delete: async () => false }
+const HEAD = `const none = { match: async () => undefined, put: async () => undefined, delete: async () => false }
 Object.defineProperty(globalThis, 'caches', { value: { default: none, open: async () => none } })
 export * from './worker.js'
-export { default } from './worker.js'
+`
+const NEAR = "export { default } from './worker.js'\n"
+/** The same env for each request, for the wiring is made once for an env. Objects have their stores beside them. */
+const FAR = `import { distance } from './distance.js'
+import worker from './worker.js'
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+let far
+export default {
+  fetch(request, env, context) {
+    far ??= distance({ nowMs: Date.now, sleep }).env(env)
+    return worker.fetch(request, far, context)
+  },
+}
 `
 
 const [text] = process.argv.slice(2)
 // Sound: contenders.ts made it.
-const { bundle, folder, vars } = JSON.parse(text ?? '') as MiniflareWorker
+const { bundle, folder, vars, isFar = false } = JSON.parse(text ?? '') as MiniflareWorker
 const { workerOptions } = unstable_getMiniflareWorkerOptions(join(ROOT, 'wrangler.toml'))
 // Sound: wrangler makes them for Miniflare; its types leave them open.
 const settings = workerOptions as Parameters<typeof convertV4MiniflareOptions>[0] & { bindings?: object }
@@ -42,7 +57,8 @@ const miniflare = new Miniflare(
     name: 'perigee',
     rootPath: ROOT,
     modules: [
-      { type: 'ESModule', path: join(ROOT, 'entry.js'), contents: ENTRY },
+      { type: 'ESModule', path: join(ROOT, 'entry.js'), contents: HEAD + (isFar ? FAR : NEAR) },
+      ...(isFar ? [{ type: 'ESModule' as const, path: join(ROOT, 'distance.js'), contents: distanceModule() }] : []),
       { type: 'ESModule', path: join(ROOT, 'worker.js'), contents: readFileSync(bundle, 'utf8') },
     ],
     bindings: { ...settings.bindings, ...vars },
@@ -64,6 +80,10 @@ console.log(`listening ${port} ${childOf(process.pid)}`)
 process.on('SIGTERM', () => {
   miniflare.dispose().finally(() => process.exit(0))
 })
+
+function distanceModule(): string {
+  return stripTypeScriptTypes(readFileSync(join(ROOT, 'test/support/distance.ts'), 'utf8'))
+}
 
 /** The one child: Miniflare starts nothing but workerd. */
 function childOf(pid: number): number {

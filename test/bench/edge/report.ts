@@ -39,7 +39,12 @@ export function edgeTable(contenders: readonly Named[], cells: readonly Cell[], 
 }
 
 /** figures[contender][scenario][cN] and ratios[`perigee/other`][scenario][cN]: medians, and medians of the alternations' ratios. */
-export function edgeFigures(contenders: readonly Named[], cells: readonly Cell[], samples: Samples) {
+export function edgeFigures(
+  contenders: readonly Named[],
+  cells: readonly Cell[],
+  samples: Samples,
+  jsonCpu: readonly number[],
+) {
   const figures: Nested = {}
   const ratios: Nested = {}
   const ours = contenders.find(({ name }) => name === OURS)
@@ -66,7 +71,14 @@ export function edgeFigures(contenders: readonly Named[], cells: readonly Cell[]
       })
     }
   }
-  return { figures, ratios: { ...ratios, ...asked(ratios) } }
+  if (jsonCpu.length > 0) put(figures, ['json', 'large'], { cpuMs: round(median(jsonCpu)) })
+  return { figures, ratios: { ...ratios, ...asked(ratios), ...largeVsJson(samples, jsonCpu) } }
+}
+
+/** CPU time of a request with the large body over that of parsing and writing it once. */
+function largeVsJson(samples: Samples, jsonCpu: readonly number[]): Record<string, number> {
+  const ours = (samples.get(`${OURS} large 16`) ?? []).map(({ cpuMsPerRequest }) => cpuMsPerRequest)
+  return ours.length > 0 && jsonCpu.length > 0 ? { large_vs_json: round(medianRatio(ours, jsonCpu)) } : {}
 }
 
 /** The ratios by which the edge is judged, by name: ours to the other's, in requests per second unless it says CPU. */
@@ -75,6 +87,9 @@ function asked(ratios: Nested): Record<string, number> {
     ['pipeline_vs_bare_c16', 'passthrough', 'miss', 'c16', 'requestsPerSecond'],
     ['pipeline_vs_bare_c64', 'passthrough', 'miss', 'c64', 'requestsPerSecond'],
     ['cpu_vs_bare_json', 'passthrough', 'miss', 'c16', 'cpuMsPerRequest'],
+    ['cpu_of_request_log_json', 'unlogged', 'miss', 'c16', 'cpuMsPerRequest'],
+    ['cpu_of_request_log_hit', 'unlogged', 'hit', 'c16', 'cpuMsPerRequest'],
+    ['cpu_of_request_log_stream', 'unlogged', 'stream', 'c16', 'cpuMsPerRequest'],
     ['pipeline_vs_portkey_c16', 'portkey', 'miss', 'c16', 'requestsPerSecond'],
     ['pipeline_vs_portkey_c64', 'portkey', 'miss', 'c64', 'requestsPerSecond'],
     ['sse_vs_bare_c16', 'passthrough', 'long', 'c16', 'requestsPerSecond'],

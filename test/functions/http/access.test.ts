@@ -71,6 +71,8 @@ describe('who may call', () => {
     expect((await fetch(`${server.url}/ping`)).status).toBe(200)
     const answer = await post(`${server.url}/invocations`, QUESTION)
     expect(await answer.json()).toMatchObject({ object: 'chat.completion', model: MODEL })
+    const text = await post(`${server.url}/invocations`, { prompt: 'Once upon', max_tokens: 2 })
+    expect(await text.json()).toMatchObject({ object: 'text_completion', model: MODEL })
     expect((await post(`${server.url}/v1/chat/completions`, QUESTION)).status).toBe(401)
     await server.stop(0)
   })

@@ -8,7 +8,7 @@ export type Fault =
   /** After so many parts. */
   | { kind: 'exception'; after: number; type: string; body: object }
   | { kind: 'error'; after: number; code: string }
-  | { kind: 'cut' | 'short' | 'damaged' | 'end' | 'stall'; after: number }
+  | { kind: 'cut' | 'short' | 'damaged' | 'huge' | 'end' | 'stall'; after: number }
 
 const says = (status: number, type: string, message: string, headers: Record<string, string> = {}): Fault => ({
   ...{ kind: 'refuse', status, type, headers },
@@ -63,6 +63,12 @@ export const FAULTS = {
   'model-429': model(429, openai('rate_limited', 'Slow down.')),
   'model-silent': model(0, 'Your invocation timed out while waiting for a response from container primary.'),
   page: { kind: 'page', status: 502, headers: { 'content-type': 'text/html' }, body: '<html>Bad Gateway</html>' },
+  'no-frames': {
+    kind: 'page',
+    status: 200,
+    headers: { 'content-type': 'text/event-stream' },
+    body: 'data: [DONE]\n\n',
+  },
   elsewhere: { kind: 'page', status: 307, headers: { location: 'http://127.0.0.1:1/' }, body: '' },
   silent: { kind: 'silent' },
   'stream-error': {
@@ -81,6 +87,7 @@ export const FAULTS = {
   cut: { kind: 'cut', after: 30 },
   short: { kind: 'short', after: 30 },
   damaged: { kind: 'damaged', after: 30 },
+  huge: { kind: 'huge', after: 30 },
   ended: { kind: 'end', after: 30 },
   stall: { kind: 'stall', after: 30 },
 } satisfies Record<string, Fault>

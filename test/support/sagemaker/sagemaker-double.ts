@@ -130,6 +130,10 @@ function misbehave(response: ServerResponse, fault: Exclude<Fault, { kind: 'refu
       part.writeUInt8(part.readUInt8(part.length - 6) ^ 1, part.length - 6)
       response.end(part)
       return
+    case 'huge':
+      part.writeUInt32BE(0x7000_0000, 0)
+      response.end(part)
+      return
     case 'end':
       response.end()
       return

@@ -74,9 +74,17 @@ test('figures are medians over the alternations and ratios compare ours with eac
     { name: 'perigee', title: 'ours' },
     { name: 'portkey', title: 'theirs' },
   ]
-  const { figures, ratios } = edgeFigures(contenders, cells, samples)
+  const large = [sample(1), sample(1), sample(1)].map((one, at) => ({ ...one, cpuMsPerRequest: 3 + at }))
+  const { figures, ratios } = edgeFigures(
+    contenders,
+    cells,
+    new Map([...samples, ['perigee large 16', large]]),
+    [1, 2, 1],
+  )
   expect(figures).toMatchObject({ perigee: { json: { c16: { requestsPerSecond: 60, cpuMsPerRequest: 0.5 } } } })
   expect(ratios).toMatchObject({ 'perigee/portkey': { json: { c16: { requestsPerSecond: 0.6, p50Ms: 1 } } } })
+  // Of 3, 2 and 5, alternation by alternation.
+  expect(ratios).toMatchObject({ large_vs_json: 3 })
 })
 
 test('a bench says what is wrong with its command line', () => {

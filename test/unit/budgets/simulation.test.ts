@@ -20,6 +20,7 @@ test.each([
   ['few huge', 1],
   ['plenty', 1],
   ['no tokenizer', 1],
+  ['no tokenizer, huge', 3],
 ] as const)(
   '%s, seed %d: never exceeded, nothing left reserved, and at least 9/10 of what is possible let in',
   async (name, seed) => {

@@ -216,8 +216,8 @@ function said(kind: Kind, meaning: Meaning, random: Random): Record<string, unkn
 function parsed(kind: Kind, body: object): ModelRequest {
   const value: unknown = JSON.parse(JSON.stringify(body, null, 2))
   return kind === 'chat'
-    ? { kind, body: chatRequestSchema.parse(value) }
-    : { kind, body: textRequestSchema.parse(value) }
+    ? { kind, body: chatRequestSchema().parse(value) }
+    : { kind, body: textRequestSchema().parse(value) }
 }
 
 function shuffledMessages(messages: unknown, random: Random): unknown {

@@ -12,8 +12,8 @@ const ROUNDS = 100
 const SEED = 20_261_124
 
 const FIELDS = {
-  chat: Object.keys(chatRequestSchema._zod.def.shape),
-  text: Object.keys(textRequestSchema._zod.def.shape),
+  chat: Object.keys(chatRequestSchema()._zod.def.shape),
+  text: Object.keys(textRequestSchema()._zod.def.shape),
 } as const
 
 test.each(['chat', 'text'] as const)('every field of the schema for %s has a decision and is fuzzed', (kind) => {

@@ -45,9 +45,11 @@ async function run(rules: readonly Rule[], events: readonly ModelEvent[], flags:
   const blocked = vi.fn()
   const output = compiled(...rules)
   const out: ModelEvent[] = []
-  for await (const batch of contentFilter({ input: undefined, output }).output(from.stream, blocked, flags)) {
-    out.push(...batch)
-  }
+  const filter = contentFilter({ input: undefined, output })
+  for await (const batch of filter.output(from.stream, blocked, flags)) out.push(...batch)
+  // However the events come, what goes out is the same.
+  const whole = filter.outputWhole(events, flags)
+  expect(whole).toEqual({ events: out, isBlocked: blocked.mock.calls.length > 0 })
   return { out, blocked, ...from }
 }
 
@@ -239,6 +241,21 @@ test('what the input filter found is told with each choice, also where no rule i
   expect(said(out)).toBe('ass')
   expect(choicesOf(out).at(-1)?.perigee).toEqual({ flags })
   expect(choicesOf((await run([ASS], [say('x'), STOP], flags)).out).at(-1)?.perigee).toEqual({ flags })
+})
+
+test('an answer that is there whole is filtered once, but for what each request adds', () => {
+  const filter = contentFilter({ input: undefined, output: compiled(ASS) })
+  const events = [say('ass'), STOP]
+  const once = filter.outputWhole(events, [])
+  expect(said(once.events)).toBe('***')
+  expect(filter.outputWhole(events, [])).toBe(once)
+  expect(filter.outputWhole([...events], [])).not.toBe(once)
+  const flags: FilterFlag[] = [{ rule: 'swear', action: 'mask', on: 'input', count: 1 }]
+  expect(choicesOf(filter.outputWhole(events, flags).events).at(-1)?.perigee?.flags).toHaveLength(2)
+  expect(filter.outputWhole(events, [])).toBe(once)
+  const flagsAlone = contentFilter({ input: compiled(ASS), output: undefined })
+  expect(flagsAlone.outputWhole(events, []).events).toBe(events)
+  expect(choicesOf(flagsAlone.outputWhole(events, flags).events).at(-1)?.perigee).toEqual({ flags })
 })
 
 test('a caller who leaves is told to the model, also while it is being waited for', async () => {

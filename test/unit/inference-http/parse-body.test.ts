@@ -5,7 +5,7 @@ import { chatRequestSchema } from '../../../src/contract/chat-completion.ts'
 
 function refusal(change: object) {
   try {
-    parse(chatRequestSchema, { model: 'm', messages: [{ role: 'user', content: 'x' }], ...change })
+    parse(chatRequestSchema(), { model: 'm', messages: [{ role: 'user', content: 'x' }], ...change })
   } catch (error) {
     if (error instanceof RequestError) return { status: error.status, param: error.param, message: error.message }
     throw error

@@ -1,7 +1,7 @@
 /** Which limits hold for whom, and what a request is estimated at. */
 import { describe, expect, test } from 'vitest'
 import type { Principal } from '../../../src/chat/ports.ts'
-import { durationText, setLimitHeaders } from '../../../src/http/middleware/limit-headers.ts'
+import { durationText, limitHeadersOf } from '../../../src/http/middleware/limit-headers.ts'
 import { estimateTokens } from '../../../src/limits/estimate-tokens.ts'
 import { limitPlans } from '../../../src/limits/limit-plans.ts'
 import { DEFAULT_LIMITS, developmentLimits, type LimitRule, rulesFor } from '../../../src/limits/limit-rules.ts'
@@ -97,7 +97,6 @@ test.each([
 })
 
 test('headers tell of every limit, and of the tightest as OpenAI does', () => {
-  const headers = new Headers()
   const standing = {
     policy: 'key-requests-60s',
     kind: 'requests',
@@ -106,7 +105,7 @@ test('headers tell of every limit, and of the tightest as OpenAI does', () => {
     remaining: 9,
     resetMs: 20_001,
   } as const
-  setLimitHeaders(headers, [
+  const headers = limitHeadersOf([
     standing,
     {
       ...standing,
@@ -118,7 +117,7 @@ test('headers tell of every limit, and of the tightest as OpenAI does', () => {
     },
     { ...standing, policy: 'key-tokens-60s', kind: 'tokens', limit: 5_000, remaining: 4_000, resetMs: 400 },
   ])
-  expect(Object.fromEntries(headers)).toEqual({
+  expect(headers).toEqual({
     'ratelimit-policy':
       '"key-requests-60s";q=60;w=60, "tenant-requests-3600s";q=1000;w=3600, "key-tokens-60s";q=5000;w=60;qu="tokens"',
     ratelimit: '"key-requests-60s";r=9;t=21, "tenant-requests-3600s";r=4;t=3599, "key-tokens-60s";r=4000;t=1',

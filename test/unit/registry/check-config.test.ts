@@ -2,9 +2,10 @@
 import { expect, test } from 'vitest'
 import { type RoutingConfig, routingConfigSchema } from '../../../src/contract/routing-config.ts'
 import { type CheckRules, checkConfig, PROBLEMS_MAX } from '../../../src/registry/check-config.ts'
+import { ADAPTERS } from '../../../src/wiring/adapters.ts'
 
 const RULES: CheckRules = {
-  adapters: new Set(['openai', 'inference']),
+  adapters: ADAPTERS,
   hasSecret: (name) => name === 'UPSTREAM_A',
   allowInternal: false,
   own: [],
@@ -38,7 +39,7 @@ test('every mistake is told, by the path of its field, with what is allowed ther
       inside: { ...A, url: 'https://169.254.169.254' },
       secretive: { ...A, secret: 'UPSTREAM_B' },
       mixed: { ...A, endpoint: 'e' },
-      later: { adapter: 'sagemaker', model: 'm', url: 'https://a.example.com' },
+      sagemaker: { adapter: 'sagemaker', model: 'm', headers: { 'x-org': 'o' } },
     },
     models: {
       chat: {
@@ -57,15 +58,31 @@ test('every mistake is told, by the path of its field, with what is allowed ther
     expect.stringMatching(/^deployments\.inside\.url must not lead to an internal address/),
     'deployments.secretive.secret must name a secret that the Worker has: `wrangler secret put` it first',
     'deployments.mixed.endpoint must not be given for openai',
-    'deployments.later.adapter must be one of openai, inference: this release has no other',
-    'deployments.later.endpoint must be given for sagemaker',
-    'deployments.later.region must be given for sagemaker',
-    'deployments.later.url must not be given for sagemaker',
+    'deployments.sagemaker.endpoint must be given for sagemaker',
+    'deployments.sagemaker.region must be given for sagemaker',
+    'deployments.sagemaker.headers must not be given for sagemaker',
+    'deployments.sagemaker.secret must be given: the Worker lacks UPSTREAM_AWS_ACCESS_KEY_ID or UPSTREAM_AWS_SECRET_ACCESS_KEY',
     'models.chat.targets.1.deployment must be named once: another target names it, too',
     'models.chat.targets.2.deployment must be the name of one of `deployments`',
     'models.chat.targets.3.when.prompt_chars.max must be at least `min`',
     'models.chat.canary.deployment must be the deployment of one of `targets`',
   ])
+})
+
+test('SageMaker is asked with a secret that is named, or with the two that AWS keys have of themselves', () => {
+  const sagemaker = { adapter: 'sagemaker', endpoint: 'e', region: 'eu-west-1', model: 'm' } as const
+  const check = (deployment: object, secrets: readonly string[]) =>
+    checkConfig(routingConfigSchema.parse({ deployments: { s: deployment }, models: {} }), {
+      ...RULES,
+      hasSecret: (name) => secrets.includes(name),
+    }).map(({ param }) => param)
+  const both = ['UPSTREAM_AWS_ACCESS_KEY_ID', 'UPSTREAM_AWS_SECRET_ACCESS_KEY']
+  expect(check(sagemaker, both)).toEqual([])
+  expect(check(sagemaker, both.slice(0, 1))).toEqual(['deployments.s.secret'])
+  expect(check({ ...sagemaker, secret: 'UPSTREAM_AWS' }, ['UPSTREAM_AWS'])).toEqual([])
+  // Another address of the same API, as a network's own entry to it, is looked at like any other.
+  expect(check({ ...sagemaker, url: 'https://vpce.example.com' }, both)).toEqual([])
+  expect(check({ ...sagemaker, url: 'https://10.0.0.1' }, both)).toEqual(['deployments.s.url'])
 })
 
 test('a document has bounds: its deployments, its models, its bytes, and the mistakes that are told', () => {
@@ -80,4 +97,24 @@ test('a document has bounds: its deployments, its models, its bytes, and the mis
   expect(check({ deployments: many(200, { ...A, url: 'http://a.example.com' }), models: {} })).toHaveLength(
     PROBLEMS_MAX,
   )
+})
+
+test('a preset says what is not said, but not an address that every account has of its own', () => {
+  const config: RoutingConfig = {
+    deployments: {
+      groq: { preset: 'groq', model: 'm', secret: 'UPSTREAM_A' },
+      azure: { preset: 'azure-openai', model: 'm' },
+      later: { preset: 'anthropic', model: 'm' },
+      plain: { url: 'https://a.example.com', model: 'm' },
+      ollama: { preset: 'ollama', model: 'm' },
+      odd: { preset: 'groq', endpoint: 'e', model: 'm' },
+    },
+    models: {},
+  }
+  expect(check(config)).toEqual([
+    'deployments.azure.url must be given for azure-openai, as https://{resource}.openai.azure.com',
+    'deployments.later.preset must be another: this release has no adapter anthropic',
+    expect.stringMatching(/^deployments\.ollama\.url must not lead to an internal address/),
+    'deployments.odd.endpoint must not be given for openai',
+  ])
 })

@@ -7,6 +7,7 @@ import { aliasCounter, estimatingCounter } from '../../../src/registry/alias-cou
 import { lastGoodTable, preparedTables, registeredModels } from '../../../src/registry/registered-models.ts'
 import { type Adapter, type RoutingTable, routingTables } from '../../../src/registry/routing-table.ts'
 import { settingsConfig } from '../../../src/registry/settings-config.ts'
+import { ADAPTERS } from '../../../src/wiring/adapters.ts'
 
 const TIMEOUTS = { connect: 1, firstToken: 2, firstTokenWhileWaiting: 3, betweenTokens: 4, total: 5 }
 const A = { adapter: 'openai', url: 'https://a.example.com', model: 'm-a' } as const
@@ -16,6 +17,7 @@ const upstream = { open: () => Promise.reject(new Error('Nobody was to be asked.
 function world(adapters: Readonly<Record<string, Partial<Adapter>>> = {}) {
   const made: string[] = []
   const tables = routingTables({
+    adapters: ADAPTERS,
     timeouts: TIMEOUTS,
     makeAdapter(id) {
       made.push(id)

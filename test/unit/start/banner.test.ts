@@ -10,10 +10,13 @@ const OPTIONS: StartOptions = {
   model: 'm',
   stateDir: DEFAULT_STATE_DIR,
   verbose: false,
+  inference: true,
+  upstream: undefined,
+  configFile: undefined,
 }
 const show = (more: { stateDir?: string; modelName?: string }) => {
   const { modelName = 'm', ...options } = more
-  return banner({ options: { ...OPTIONS, ...options }, key: 'pg_x', modelName, seconds: 1 })
+  return banner({ options: { ...OPTIONS, ...options }, key: 'pg_x', models: [modelName], notes: [], seconds: 1 })
 }
 
 test('the command that prints the key again names the state folder, unless it is the usual one', () => {
