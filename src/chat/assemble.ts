@@ -1,7 +1,8 @@
 /** From a model's events to the one answer that a caller gets who does not stream. */
 import type { ChatResponse, FinishReason, TextResponse, Usage } from '../contract/chat-completion.ts'
+import { type Fields, isFields } from '../contract/fields.ts'
 import { AppError } from '../errors.ts'
-import { type Fields, isFields, mergeDelta } from './merge-delta.ts'
+import { mergeDelta } from './merge-delta.ts'
 import type { ModelEvent, ModelEventStream } from './ports.ts'
 import { usageTally } from './usage-tally.ts'
 

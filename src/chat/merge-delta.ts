@@ -2,8 +2,7 @@
  * Joins the pieces of a streamed message into the whole, by OpenAI's rule for deltas, so that fields which we do not know survive:
  * text grows, lists whose items carry an `index` merge by it, other lists grow, objects merge, the rest is replaced.
  */
-
-export type Fields = { [field: string]: unknown }
+import { type Fields, isFields } from '../contract/fields.ts'
 
 /** A list's `index` above this is not an answer; it would make us allocate for nothing. */
 const INDEX_MAX = 1_023
@@ -56,12 +55,4 @@ function mergedList(whole: unknown[], pieces: readonly unknown[]): unknown[] {
     }
   }
   return whole
-}
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-export function listOfFields(value: unknown): Fields[] {
-  return Array.isArray(value) ? value.filter(isFields) : []
 }

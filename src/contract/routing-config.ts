@@ -14,7 +14,7 @@ export const TARGETS_MAX = 64
 /** Of the document as JSON. D1's rows end at 2 MB. */
 export const CONFIG_BYTES_MAX = 1_000_000
 
-export const ADAPTER_KINDS = ['openai', 'inference', 'sagemaker'] as const
+export const ADAPTER_KINDS = ['openai', 'inference', 'sagemaker', 'anthropic'] as const
 export type AdapterKind = (typeof ADAPTER_KINDS)[number]
 
 /** What a request may need of a deployment. */

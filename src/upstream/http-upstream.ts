@@ -3,6 +3,7 @@ import type { ModelRequest, Upstream, UpstreamCall } from '../chat/ports.ts'
 import type { AuthKind } from '../contract/provider-presets.ts'
 import { AppError } from '../errors.ts'
 import { byteReader, type Gathering } from './byte-reader.ts'
+import type { ReadEvent } from './model-event.ts'
 import { openCall } from './open-call.ts'
 import { errorFromStatus } from './upstream-error.ts'
 import type { WireBody } from './wire-body.ts'
@@ -27,7 +28,14 @@ export type HttpDialect = {
   body: WireBody
   /** How a call's answer may be read once it has begun. */
   gathering: (call: UpstreamCall) => Gathering | undefined
+  /** Below the endpoint's path. Absent: OpenAI's. */
+  paths?: Readonly<Record<ModelRequest['kind'], string>>
+  headers?: Readonly<Record<string, string>>
+  /** Makes one for each answer. Absent: OpenAI's events. */
+  eventReader?: () => ReadEvent
 }
+
+const OPENAI_PATHS: Readonly<Record<ModelRequest['kind'], string>> = { chat: '/chat/completions', text: '/completions' }
 
 const AUTH: Readonly<Record<AuthKind, (key: string) => Record<string, string>>> = {
   bearer: (key) => ({ authorization: `Bearer ${key}` }),
@@ -37,13 +45,15 @@ const AUTH: Readonly<Record<AuthKind, (key: string) => Record<string, string>>> 
 
 /** Every rejection of `open` is an AppError. */
 export function httpUpstream(endpoint: HttpEndpoint, dialect: HttpDialect): Upstream {
+  const { paths = OPENAI_PATHS, eventReader } = dialect
   const base = `${endpoint.baseUrl.replace(/\/+$/, '')}${endpoint.path ?? '/v1'}`
   const urls: Record<ModelRequest['kind'], string> = {
-    chat: `${base}/chat/completions`,
-    text: `${base}/completions`,
+    chat: `${base}${paths.chat}`,
+    text: `${base}${paths.text}`,
   }
   const fixedHeaders: Record<string, string> = {
     ...endpoint.headers,
+    ...dialect.headers,
     'content-type': 'application/json',
     accept: 'text/event-stream',
     ...(endpoint.apiKey === undefined ? {} : AUTH[endpoint.auth ?? 'bearer'](endpoint.apiKey)),
@@ -67,7 +77,8 @@ export function httpUpstream(endpoint: HttpEndpoint, dialect: HttpDialect): Upst
             const cause = new Error(`Expected an event stream, got ${response.headers.get('content-type')}.`)
             throw new AppError('upstream_misconfigured', 'The model is set up wrongly on our side.', { cause })
           }
-          return { bytes: byteReader(response.body), gathering: dialect.gathering(call) }
+          const answering = { bytes: byteReader(response.body), gathering: dialect.gathering(call) }
+          return eventReader ? { ...answering, readEvent: eventReader() } : answering
         },
       }),
   }

@@ -11,6 +11,14 @@ export type ParsedEvent =
   | { kind: 'silent' }
   | { kind: 'malformed' }
 
+/** What an adapter makes of one event's `data`. `done`: the endpoint says that its answer is over. */
+export type ReadEvent = (
+  data: string,
+) =>
+  | ParsedEvent
+  | { kind: 'events'; events: readonly ModelEvent[]; finishedChoices: readonly number[] }
+  | { kind: 'done' }
+
 const MALFORMED: ParsedEvent = { kind: 'malformed' }
 const SILENT: ParsedEvent = { kind: 'silent' }
 const NONE: readonly number[] = []

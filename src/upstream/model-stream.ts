@@ -6,7 +6,7 @@ import type { ModelEvent, ModelEventStream, Timeouts } from '../chat/ports.ts'
 import { AppError } from '../errors.ts'
 import type { ByteReader, Gathering } from './byte-reader.ts'
 import type { Deadline } from './deadline.ts'
-import { parseModelEvent } from './model-event.ts'
+import { parseModelEvent, type ReadEvent } from './model-event.ts'
 import { type SseBatch, sseDecoder } from './sse-decode.ts'
 import { errorFromStatus, statusOfErrorEvent } from './upstream-error.ts'
 
@@ -17,6 +17,8 @@ type Options = {
   bytes: ByteReader
   /** How to read once the answer has begun. Undefined: as it comes. */
   gathering: Gathering | undefined
+  /** Of protocols that are not OpenAI's. */
+  readEvent?: ReadEvent | undefined
   timeouts: Timeouts
   /** How many choices were asked for. */
   choices: number
@@ -33,6 +35,7 @@ type Options = {
 export async function modelStream(options: Options): Promise<ModelEventStream> {
   const { timeouts, limit } = options
   const decoder = sseDecoder()
+  const { readEvent = openAiEvents(options.choices) } = options
   const unfinished = new Set(Array.from({ length: options.choices }, (_, index) => index))
   const openedAt = Date.now()
   let firstTokenBy = openedAt + timeouts.firstToken
@@ -95,13 +98,18 @@ export async function modelStream(options: Options): Promise<ModelEventStream> {
   function take(batch: SseBatch): ModelEvent[] {
     const events: ModelEvent[] = []
     for (const data of batch.data) {
-      if (data === '[DONE]') {
+      const parsed = readEvent(data)
+      if (parsed.kind === 'done') {
         if (unfinished.size > 0) failure = interrupted()
         else over = true
         break
       }
-      const parsed = parseModelEvent(data, options.choices)
       if (parsed.kind === 'silent') continue
+      if (parsed.kind === 'events') {
+        for (const index of parsed.finishedChoices) unfinished.delete(index)
+        events.push(...parsed.events)
+        continue
+      }
       if (parsed.kind === 'event') {
         for (const index of parsed.finishedChoices) unfinished.delete(index)
         events.push(parsed.event)
@@ -180,4 +188,10 @@ function interrupted(cause?: unknown): AppError {
 
 function unreadable(cause?: unknown): AppError {
   return new AppError('upstream_interrupted', 'The answer of the model cannot be read.', { cause })
+}
+
+const DONE = { kind: 'done' } as const
+
+function openAiEvents(choices: number): ReadEvent {
+  return (data) => (data === '[DONE]' ? DONE : parseModelEvent(data, choices))
 }

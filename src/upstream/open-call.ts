@@ -6,6 +6,7 @@ import type { ModelEventStream, UpstreamCall } from '../chat/ports.ts'
 import { AppError } from '../errors.ts'
 import type { ByteReader, Gathering } from './byte-reader.ts'
 import { deadline } from './deadline.ts'
+import type { ReadEvent } from './model-event.ts'
 import { modelStream } from './model-stream.ts'
 
 /** An endpoint that has accepted the request: the bytes of its event stream. */
@@ -13,6 +14,8 @@ export type Answering = {
   bytes: ByteReader
   /** How to read once the answer has begun. Undefined: as it comes. */
   gathering: Gathering | undefined
+  /** Of protocols that are not OpenAI's. */
+  readEvent?: ReadEvent
 }
 
 export type Ask = {
@@ -51,10 +54,11 @@ export async function openCall(
   }
   try {
     limit.wait(answersWithinMs)
-    const { bytes, gathering } = await ask(connection.signal, () => limit.wait(call.timeouts.firstToken))
+    const { bytes, gathering, readEvent } = await ask(connection.signal, () => limit.wait(call.timeouts.firstToken))
     return await modelStream({
       bytes,
       gathering,
+      readEvent,
       timeouts: call.timeouts,
       choices: call.request.body.n ?? 1,
       limit,

@@ -81,6 +81,7 @@ export function statusOfErrorEvent(body: unknown): number {
   if (typeof code === 'number' && Number.isInteger(code) && code >= 400 && code <= 599) return code
   if (code === 'context_length_exceeded' || type === 'invalid_request_error') return 400
   if (type === 'rate_limit_error') return 429
+  if (type === 'overloaded_error') return 503
   if (typeof code === 'string' && BUSY.has(code)) return 503
   return 500
 }

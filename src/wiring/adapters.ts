@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts'
 import type { KindRules } from '../registry/kind-rules.ts'
 import type { Adapter, MakeAdapter } from '../registry/routing-table.ts'
 import { announcedCounter, announcedUpstream } from '../upstream/announced-upstream.ts'
+import { anthropicUpstream } from '../upstream/anthropic/anthropic-upstream.ts'
 import { staticCredentials } from '../upstream/aws-credentials.ts'
 import type { HttpEndpoint } from '../upstream/http-upstream.ts'
 import { inferenceUpstream } from '../upstream/inference-upstream.ts'
@@ -43,6 +44,12 @@ export const ADAPTERS: Readonly<Record<AdapterKind, Kind>> = {
     takesNot: ['endpoint', 'inference_component', 'path', 'quirks'],
     continues: ['token_ids'],
     make: (parts) => (parts.config.url === undefined ? announced(parts) : inferenceAt(endpointOf(parts))),
+  },
+  anthropic: {
+    needs: ['url'],
+    takesNot: ['endpoint', 'inference_component', 'quirks'],
+    continues: ['instruct'],
+    make: (parts) => ({ upstream: anthropicUpstream(endpointOf(parts)) }),
   },
   sagemaker: {
     needs: ['endpoint', 'region'],

@@ -45,7 +45,11 @@ const openaiError = (status: number, code: ErrorCode, error: Fields, message?: s
 })
 const REJECTED = 'temperature must be at most 2'
 
-export const FIXTURES: Readonly<Record<Exclude<PresetName, 'anthropic'>, ProviderFixture>> = {
+/** Anthropic's events, each with its name. */
+const named = (...events: { type: string; [field: string]: unknown }[]) =>
+  events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
+
+export const FIXTURES: Readonly<Record<PresetName, ProviderFixture>> = {
   perigee: {
     stream: SEPARATE,
     says: SAYS,
@@ -341,6 +345,33 @@ export const FIXTURES: Readonly<Record<Exclude<PresetName, 'anthropic'>, Provide
     stream: SEPARATE,
     says: SAYS,
     refusal: { status: 400, body: { error: REJECTED }, code: 'upstream_rejected', message: REJECTED },
+  },
+  anthropic: {
+    stream: named(
+      {
+        type: 'message_start',
+        message: {
+          id: 'msg_1',
+          type: 'message',
+          role: 'assistant',
+          model: 'm-1',
+          content: [],
+          usage: { input_tokens: 9, output_tokens: 1 },
+        },
+      },
+      { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
+      { type: 'ping' },
+      { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'Hello' } },
+      { type: 'content_block_stop', index: 0 },
+      { type: 'message_delta', delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: { output_tokens: 2 } },
+      { type: 'message_stop' },
+    ),
+    says: SAYS,
+    refusal: {
+      status: 529,
+      body: { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' }, request_id: 'req_011' },
+      code: 'upstream_overloaded',
+    },
   },
   litellm: {
     stream: SEPARATE,

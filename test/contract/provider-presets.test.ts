@@ -11,7 +11,7 @@ import { hasPlaceholder, withPreset } from '../../src/registry/with-preset.ts'
 import { makeAdapter } from '../../src/wiring/adapters.ts'
 import { FIXTURES } from './provider-fixtures.ts'
 
-const REPLAYED = PRESET_NAMES.filter((name) => name !== 'anthropic')
+const REPLAYED = PRESET_NAMES
 
 function callOf(body: object, kind: 'chat' | 'text' = 'chat'): UpstreamCall {
   const waits = { connect: 1_000, firstToken: 1_000, firstTokenWhileWaiting: 1_000, betweenTokens: 1_000, total: 1_000 }
@@ -93,6 +93,7 @@ test.each(REPLAYED)('%s: its documented refusal is understood', async (preset) =
 test.each<[PresetName, string]>([
   ['openai', 'https://api.openai.com/v1/chat/completions'],
   ['azure-openai', 'https://x.openai.azure.com/openai/v1/chat/completions'],
+  ['anthropic', 'https://api.anthropic.com/v1/messages'],
   ['gemini', 'https://generativelanguage.googleapis.com/v1beta/openai/chat/completions'],
   ['groq', 'https://api.groq.com/openai/v1/chat/completions'],
   ['fireworks', 'https://api.fireworks.ai/inference/v1/chat/completions'],
@@ -113,6 +114,25 @@ test('a key is sent in the header that the provider reads, and in no other', asy
   expect(azure.sent.headers.has('authorization')).toBe(false)
   const groq = await ask('groq', callOf(HI), streamOf(FIXTURES.groq.stream))
   expect(groq.sent.headers.get('authorization')).toBe('Bearer sk-1')
+})
+
+test('Anthropic is sent its own shape, version and key header, also what came as /v1/messages', async () => {
+  const { sent } = await ask('anthropic', callOf(FROM_ANTHROPIC), streamOf(FIXTURES.anthropic.stream))
+  expect(sent.headers.get('x-api-key')).toBe('sk-1')
+  expect(sent.headers.get('anthropic-version')).toBe('2023-06-01')
+  expect(sent.headers.has('authorization')).toBe(false)
+  expect(sent.body).toMatchObject({ model: 'm-1', stream: true, max_tokens: expect.any(Number) })
+  expect(JSON.stringify(sent.body)).toContain('cache_control')
+  expect(sent.body).not.toHaveProperty('stream_options')
+})
+
+test('a cut stream of Anthropic is no answer', async () => {
+  const [cut = ''] = FIXTURES.anthropic.stream.split('event: message_delta')
+  const { stream } = (await ask('anthropic', callOf(HI), streamOf(cut))) as { stream: AsyncIterable<unknown> }
+  const reading = async () => {
+    for await (const _ of stream);
+  }
+  await expect(reading()).rejects.toMatchObject({ code: 'upstream_interrupted' })
 })
 
 test('what a deployment says itself wins over its preset', async () => {

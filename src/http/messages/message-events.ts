@@ -2,8 +2,9 @@
  * A stream of OpenAI's chunks as Anthropic's named events: blocks that open, grow and close one after the other. Pure, a step a chunk;
  * it never sees a failure, which ends the stream as an error event.
  */
-import { type Fields, isFields, listOfFields } from '../../chat/merge-delta.ts'
+
 import type { ChatChunk, Usage } from '../../contract/chat-completion.ts'
+import { type Fields, isFields, listOfFields } from '../../contract/fields.ts'
 import type { MessageBlock, MessageDelta, MessageEvent } from '../../contract/messages.ts'
 import { AppError } from '../../errors.ts'
 import { messageId } from './message-of.ts'

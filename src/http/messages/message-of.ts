@@ -1,6 +1,7 @@
 /** A whole answer in OpenAI's shape as one of Anthropic's. */
-import { type Fields, isFields, listOfFields } from '../../chat/merge-delta.ts'
+
 import type { ChatResponse } from '../../contract/chat-completion.ts'
+import { type Fields, isFields, listOfFields } from '../../contract/fields.ts'
 import type { MessageBlock, MessageResponse } from '../../contract/messages.ts'
 import { AppError } from '../../errors.ts'
 import { messageUsage, stopReason } from './stop-reason.ts'

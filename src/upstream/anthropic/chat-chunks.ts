@@ -3,8 +3,8 @@
  * OpenAI's clients know, and as `thinking_blocks` with signatures, which /v1/messages gives back unchanged.
  */
 
-import { type Fields, isFields } from '../../chat/merge-delta.ts'
 import type { ChatChunk, ChatChunkChoice, FinishReason, Usage } from '../../contract/chat-completion.ts'
+import { type Fields, isFields } from '../../contract/fields.ts'
 
 export type FromAnthropic =
   /** Empty where there is nothing for the caller in it. */

@@ -2,8 +2,9 @@
  * OpenAI's chat request as Anthropic's. Throws upstream_rejected, naming the field, for what Anthropic has no place for: half of a
  * request is another request. What /v1/messages kept under Anthropic's names (`cache_control`, `thinking_blocks`) goes back to its place.
  */
-import { type Fields, isFields, listOfFields } from '../../chat/merge-delta.ts'
+
 import type { ChatRequest, Message } from '../../contract/chat-completion.ts'
+import { type Fields, isFields, listOfFields } from '../../contract/fields.ts'
 import { AppError } from '../../errors.ts'
 
 /** Anthropic asks for one, OpenAI does not. As much as every model that is served today takes. */

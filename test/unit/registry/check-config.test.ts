@@ -104,7 +104,6 @@ test('a preset says what is not said, but not an address that every account has 
     deployments: {
       groq: { preset: 'groq', model: 'm', secret: 'UPSTREAM_A' },
       azure: { preset: 'azure-openai', model: 'm' },
-      later: { preset: 'anthropic', model: 'm' },
       plain: { url: 'https://a.example.com', model: 'm' },
       ollama: { preset: 'ollama', model: 'm' },
       odd: { preset: 'groq', endpoint: 'e', model: 'm' },
@@ -113,7 +112,6 @@ test('a preset says what is not said, but not an address that every account has 
   }
   expect(check(config)).toEqual([
     'deployments.azure.url must be given for azure-openai, as https://{resource}.openai.azure.com',
-    'deployments.later.preset must be another: this release has no adapter anthropic',
     expect.stringMatching(/^deployments\.ollama\.url must not lead to an internal address/),
     'deployments.odd.endpoint must not be given for openai',
   ])
