@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { makeApiKey, sha256Hex } from '../../src/auth/api-key.ts'
 import type { RoutingConfig } from '../../src/contract/routing-config.ts'
 import { type EdgeIsolates, edgeIsolates } from '../support/edge-isolates.ts'
@@ -210,7 +211,7 @@ describe.each([
       expect.stringMatching(/^version 1 /),
     ])
     const exported = await command(url, 'export', '--version', '2')
-    expect(JSON.parse(exported.text)).toEqual(configFor('two'))
+    expect(parse(exported.text)).toEqual(configFor('two'))
     expect((await ask(0, url)).text).toBe(answerOf('one'))
   })
 })

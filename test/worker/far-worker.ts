@@ -4,12 +4,7 @@ import type { Env } from '../../src/env.ts'
 import { distance } from '../support/distance.ts'
 
 // biome-ignore lint/performance/noBarrelFile: the platform finds the classes of Durable Objects among the entry's exports.
-export { SignInGuard } from '../../src/auth/sign-in-guard.ts'
-export { BudgetLedger } from '../../src/budgets/budget-object.ts'
-export { Conversation } from '../../src/conversation/conversation.ts'
-export { Config } from '../../src/directory/config-object.ts'
-export { Limits } from '../../src/limits/limit-object.ts'
-export { Metrics } from '../../src/observe/metrics-object.ts'
+export * from '../../src/worker.ts'
 
 const far = distance({
   nowMs: () => Date.now(),
