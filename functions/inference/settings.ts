@@ -1,4 +1,4 @@
-/** Every setting of the inference server: an option of the command line, else an environment variable, else the default here. */
+/** Every setting of the inference server: an option of the command line, else an environment variable, else the default here. One table, which is why it is long. */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import * as z from 'zod/mini'

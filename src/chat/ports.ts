@@ -1,6 +1,7 @@
 /**
  * What `complete` needs from the world, as small interfaces that belong to it. Adapters live in the capability folders and are
- * made in src/wiring.ts and src/wiring/ only. Types alone: importing this file costs nothing at run time.
+ * made in src/wiring.ts and src/wiring/ only. Types alone: importing this file costs nothing at run time. Long, because it is a list of
+ * them: one place to see what the sequence asks of the rest.
  */
 import type { ChatChunk, ChatRequest, TextRequest, TextResponse, Usage } from '../contract/chat-completion.ts'
 import type { Continuation } from '../contract/continuation.ts'

@@ -61,9 +61,6 @@ function deploymentProblems(written: WrittenDeployment, rules: CheckRules): Fiel
   const deployment = withPreset(written)
   const { adapter, url, secret } = deployment
   const problems: FieldProblem[] = []
-  if (!Object.hasOwn(rules.adapters, adapter)) {
-    return [{ param: 'preset', detail: `must be another: this release has no adapter ${adapter}` }]
-  }
   const { needs, takesNot } = rules.adapters[adapter]
   for (const field of needs) {
     if (deployment[field] === undefined) problems.push({ param: field, detail: mustBeGiven(field, written, adapter) })

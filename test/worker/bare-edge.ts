@@ -6,12 +6,12 @@ import { noFilters } from '../../src/filter/no-filters.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { noLimits, noRequestLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
-import { allWell } from '../../src/routing/all-well.ts'
 import { attemptDeployments } from '../../src/routing/attempt.ts'
-import { inOrder } from '../../src/routing/in-order.ts'
 import { sleep } from '../../src/routing/sleep.ts'
 import { wholeApp } from '../../src/whole-app.ts'
+import { allWell } from '../support/all-well.ts'
 import type { Accounts } from '../support/edge-accounts.ts'
+import { inOrder } from '../support/in-order.ts'
 
 type Used = Pick<HttpPorts, 'complete' | 'keys' | 'limits' | 'sha256Hex' | 'settings'> & {
   /** Every request tells it where it comes from. */

@@ -4,9 +4,9 @@ import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import { makeApiKey, sha256Hex } from '../../src/auth/api-key.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
-import { allWell } from '../../src/routing/all-well.ts'
 import { allPorts, wholeApp } from '../../src/whole-app.ts'
 import { wireAttempt } from '../../src/wiring/attempt.ts'
+import { allWell } from '../support/all-well.ts'
 
 export const MODEL = 'smollm2-135m-instruct'
 export const KEY = makeApiKey()

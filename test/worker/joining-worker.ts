@@ -8,10 +8,10 @@ import { noFilters } from '../../src/filter/no-filters.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { noLimits, noRequestLimits } from '../../src/limits/no-limits.ts'
 import { noPrompts } from '../../src/prompts/no-prompts.ts'
-import { allWell } from '../../src/routing/all-well.ts'
 import { openaiUpstream } from '../../src/upstream/openai-upstream.ts'
 import { wholeApp } from '../../src/whole-app.ts'
 import { wireAttempt } from '../../src/wiring/attempt.ts'
+import { allWell } from '../support/all-well.ts'
 import { deploymentOf, routeOf } from '../support/routes.ts'
 
 type Variables = { MODEL_URL: string }

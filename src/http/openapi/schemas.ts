@@ -1,6 +1,7 @@
 /**
  * The named schemas of the OpenAPI document. Requests are the very schemas that routes parse with; answers are described here, and
  * test/worker/edge-completions.test.ts parses real answers with them. Only scripts/build-openapi.ts and tests import this: it is not in the bundle.
+ * Long, because it ends in the one table of names.
  */
 import * as z from 'zod/mini'
 import { putBudgetSchema, putPriceSchema } from '../../contract/budgets.ts'

@@ -10,7 +10,7 @@ import type {
 } from '../../../src/chat/ports.ts'
 import { AppError, type ErrorCode } from '../../../src/errors.ts'
 import { attemptDeployments } from '../../../src/routing/attempt.ts'
-import { inOrder } from '../../../src/routing/in-order.ts'
+import { inOrder } from '../../support/in-order.ts'
 import { deploymentOf, factsOf, routeOf } from '../../support/routes.ts'
 
 /** Of a call: it fails, or says events and ends, or says events and fails. `takesMs` before it says the first. */

@@ -1,6 +1,6 @@
 /** The health of deployments that nobody watches: everybody is well, and nobody is full. */
-import type { Health } from '../chat/ports.ts'
-import { AppError } from '../errors.ts'
+import type { Health } from '../../src/chat/ports.ts'
+import { AppError } from '../../src/errors.ts'
 
 export const allWell: Health = {
   view: () => ({ state: 'well', inFlight: 0, latencyMs: undefined, closedUntilMs: undefined }),
